@@ -9,7 +9,7 @@ LDFLAGS := -s -w -X main.release=$(VERSION)
 # Packages in which goroutines share the most; the race detector makes tests some five times slower.
 RACE := ./archive/store/localdir ./archive/store/retry ./catalog ./pipeline ./pipeline/source/files ./pipeline/target/directory
 
-.PHONY: build packages reproducible try-packages test check site race soak compose alerts bench bench-db bench-net bench-keep lint vuln cross tools prepare clean
+.PHONY: build packages reproducible try-packages test check site race soak sabotage compose alerts bench bench-db bench-net bench-keep lint vuln cross tools prepare clean
 
 build: ## the program, static
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o packstone ./cmd/packstone
@@ -35,7 +35,7 @@ test: prepare tools check race ## all that must hold before a change is taken in
 check: ## what reading the code finds
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags soak ./...
+	$(GO) vet -tags soak,sabotage ./...
 	$(BIN)/staticcheck ./...
 	$(GO) vet -C tools ./sbom ./site ./examples ./composetest
 	$(GO) test -C tools ./sbom ./site ./examples
@@ -46,6 +46,9 @@ site: ## the documentation as a website, in site
 race: ## short tests under the race detector, where there is a C compiler for it
 	@if command -v gcc >/dev/null; then set -x; CGO_ENABLED=1 $(GO) test -race -short -timeout 20m $(RACE); \
 	else echo "race: no gcc, left out"; test "$$CI" != true; fi
+
+sabotage: ## leaves out what keeps data from being lost, one by one, and prints which test notices
+	$(GO) test -tags sabotage -count=1 -v -timeout 2h -run TestEverySabotageIsNoticed ./archive/sabotage
 
 alerts: ## the examples of alerts and the metrics, as Prometheus' own checker of Debian sees them (19 MB)
 	@command -v promtool >/dev/null || test -x $(BIN)/promtool || { set -e; d=$$(mktemp -d); (cd $$d && apt-get download -q prometheus && dpkg-deb -x prometheus_*.deb .); \

@@ -1,11 +1,14 @@
 package archive
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
+	"github.com/packstone/packstone/archive/sabotage"
 	"github.com/packstone/packstone/archive/store"
 )
 
@@ -74,6 +77,11 @@ func (w *Writer) put(pack *openPack, name string, object []byte, digest store.Di
 			onDisk.drop()
 			w.onDisk.leave()
 		}()
+	}
+	if sabotage.Has(sabotage.CommitFirst) {
+		late := bytes.Clone(object)
+		time.AfterFunc(time.Millisecond, func() { _ = w.store.Put(context.WithoutCancel(w.ctx), name, late, digest) })
+		return nil
 	}
 	// An existing object of this name has the same bytes: a Put whose answer was lost has been
 	// repeated.

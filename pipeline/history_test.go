@@ -91,22 +91,20 @@ func newHistory(t testing.TB, hosts int, malice bool, skew time.Duration) *chron
 	s := h.calm()
 	h.keys = emptyWorld(t, s, nil)
 	h.copies = emptyWorld(t, h.second.Client(storetest.Weather{}), &h.keys.writer.Domain)
+	collector := signer(t, "collector")
+	members := catalog.Config{Collectors: []catalog.Member{{Key: collector.Verifier().Text()}}}
 	for i := range hosts {
 		name := fmt.Sprint("host", i)
-		h.hosts = append(h.hosts, &host{h.keys.as(h.admit(s, name), t.TempDir()), name, randomSource(3, 700+300*i, uint64(10*i))})
+		h.hosts = append(h.hosts, &host{h.keys.as(h.admit(&members, name), t.TempDir()), name, randomSource(3, 700+300*i, uint64(10*i))})
 	}
-	collector := signer(t, "collector")
-	h.change(s, func(c *catalog.Config) {
-		c.Collectors = append(c.Collectors, catalog.Member{Key: collector.Verifier().Text()})
-	})
 	for _, by := range []crypto.Signer{h.keys.owner, collector} {
 		h.admins = append(h.admins, &decider{h.keys.as(h.keys.writer, t.TempDir()), by})
 	}
-	if err := h.letMove(s); err != nil {
-		t.Fatal(err)
-	}
 	if malice {
-		h.forger = forgetest.New(s, h.admit(s, "mallory"))
+		h.forger = forgetest.New(s, h.admit(&members, "mallory"))
+	}
+	if err := h.let(s, &members); err != nil {
+		t.Fatal(err)
 	}
 	return h
 }
@@ -139,32 +137,25 @@ func (w *world) as(writer *crypto.WriterFile, cache string) *world {
 	return &next
 }
 
-// admit lets a writer in who may speak for a host of its name.
-func (h *chronicle) admit(s store.Store, name string) *crypto.WriterFile {
+// admit makes the key of a writer who may speak for a host of its name.
+func (h *chronicle) admit(members *catalog.Config, name string) *crypto.WriterFile {
 	file := *h.keys.writer
 	file.Signer = signer(h.t, name)
-	h.change(s, func(c *catalog.Config) {
-		c.Writers = append(c.Writers, catalog.Member{Key: file.Signer.Verifier().Text(), Hosts: []string{name}})
-	})
+	members.Writers = append(members.Writers, catalog.Member{Key: file.Signer.Verifier().Text(), Hosts: []string{name}})
 	return &file
 }
 
-func (h *chronicle) change(s store.Store, edit func(c *catalog.Config)) {
-	repo, err := h.open(s)
-	if err == nil {
-		err = repo.Change(h.t.Context(), h.keys.owner, func(c *catalog.Config) error { edit(c); return nil })
-	}
-	if err != nil {
-		h.t.Fatal(err)
-	}
-}
-
-func (h *chronicle) letMove(s store.Store) error {
+// let admits members, and lets them forget and move: every config costs each opening a signature.
+func (h *chronicle) let(s store.Store, members *catalog.Config) error {
 	repo, err := h.open(s)
 	if err != nil {
 		return err
 	}
-	return errors.Join(repo.LetForget(h.t.Context(), h.keys.owner), repo.LetMove(h.t.Context(), h.keys.owner))
+	return repo.Change(h.t.Context(), h.keys.owner, func(c *catalog.Config) error {
+		c.Writers, c.Collectors = append(c.Writers, members.Writers...), append(c.Collectors, members.Collectors...)
+		c.LetForget()
+		return nil
+	})
 }
 
 // open opens the repository as who restores.

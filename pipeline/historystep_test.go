@@ -253,7 +253,7 @@ func (h *chronicle) prune(by *decider, s store.Store, r *rand.Rand, roll bool) e
 
 // rewrite makes the snapshots of a host anew without the secret.
 func (h *chronicle) rewrite(host *host, s store.Store) error {
-	err := host.rewrite(s, "secret")
+	err := host.rewriteOf(s, catalog.Filter{Host: host.name}, "secret")
 	for _, k := range h.kept {
 		k.unsure = k.unsure || err != nil
 	}

@@ -30,6 +30,11 @@ const leaked = "the password that nobody was to back up"
 
 // rewrite makes all snapshots anew through s, with the owner's key and that of the host.
 func (w *world) rewrite(s store.Store, patterns ...string) error {
+	return w.rewriteOf(s, catalog.Filter{}, patterns...)
+}
+
+// rewriteOf makes those snapshots anew that a filter means.
+func (w *world) rewriteOf(s store.Store, f catalog.Filter, patterns ...string) error {
 	repo, err := catalog.Open(w.t.Context(), s, catalog.Options{Keys: catalog.Keys{Writer: w.writer, Identities: w.identity}, CacheDir: w.cache})
 	if err != nil {
 		return err
@@ -37,7 +42,7 @@ func (w *world) rewrite(s store.Store, patterns ...string) error {
 	if err := repo.LetForget(w.t.Context(), w.owner); err != nil {
 		return err
 	}
-	v, err := view.Look(w.t.Context(), repo, view.Options{Warn: func(string) {}, Note: func(string, ...any) {}})
+	v, err := view.Look(w.t.Context(), repo, view.Options{Filter: f, Warn: func(string) {}, Note: func(string, ...any) {}})
 	if err != nil {
 		return err
 	}

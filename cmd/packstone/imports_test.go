@@ -23,10 +23,11 @@ var mayImport = map[string][]string{
 	"chunker":           {},
 	"crypto":            {},
 	"archive/disk":      {},
+	"archive/sabotage":  {},
 	"catalog/entry":     {},
-	"archive/store":     {"archive/disk"},
-	"archive":           {"chunker", "crypto", "archive/store"},
-	"catalog":           {"catalog/entry", "archive", "archive/store", "chunker", "crypto", "archive/disk"},
+	"archive/store":     {"archive/disk", "archive/sabotage"},
+	"archive":           {"chunker", "crypto", "archive/store", "archive/sabotage"},
+	"catalog":           {"catalog/entry", "archive", "archive/store", "chunker", "crypto", "archive/disk", "archive/sabotage"},
 	"pipeline/ahead":    {"catalog/entry"},
 	"pipeline/local":    {"catalog/entry"},
 	"pipeline/remote":   {"catalog/entry", "archive/store", "pipeline/ahead"}, // of storage only what is no adapter: see shared
@@ -36,7 +37,7 @@ var mayImport = map[string][]string{
 	"pipeline/fetch":    {"catalog/entry", "catalog", "archive", "archive/store", "crypto"},
 	"pipeline":          {}, // what all flows have in common; a flow imports no other
 	"pipeline/backup":   {"catalog/entry", "catalog", "archive", "archive/store", "chunker", "crypto", "pipeline", "pipeline/fetch", "pipeline/source"},
-	"pipeline/restore": {"catalog/entry", "catalog", "archive", "pipeline", "pipeline/fetch", "pipeline/target", "pipeline/database",
+	"pipeline/restore": {"catalog/entry", "catalog", "archive", "archive/sabotage", "pipeline", "pipeline/fetch", "pipeline/target", "pipeline/database",
 		"pipeline/source"}, // what a backup leaves out
 	"pipeline/browse": {"catalog/entry", "catalog", "archive", "crypto", "pipeline/fetch", "pipeline/source", "pipeline/database"},
 	"pipeline/fit":    {"catalog/entry", "catalog", "pipeline/database", "pipeline/fetch"},
@@ -45,7 +46,7 @@ var mayImport = map[string][]string{
 	"pipeline/copy": {"catalog/entry", "catalog", "archive", "archive/store", "pipeline", "pipeline/fetch", "pipeline/source",
 		"pipeline/backup"}, // a copy is a backup whose source is a snapshot
 	"pipeline/rewrite": {"catalog/entry", "catalog", "archive", "archive/store", "pipeline/fetch", "pipeline/source"}, // what a backup leaves out
-	"pipeline/collect": {"catalog/entry", "catalog", "archive", "archive/store", "crypto", "pipeline", "pipeline/fetch"},
+	"pipeline/collect": {"catalog/entry", "catalog", "archive", "archive/store", "archive/sabotage", "crypto", "pipeline", "pipeline/fetch"},
 	"pipeline/thaw":    {"archive", "archive/store"},
 	"pipeline/keep":    {"catalog/entry", "catalog", "archive", "archive/store"},
 	"pipeline/platform": {"catalog/entry", "catalog", "archive", "archive/store", "archive/disk", "crypto", "pipeline", "pipeline/fetch", "pipeline/backup",

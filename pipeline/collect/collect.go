@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/archive/sabotage"
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/collection"
@@ -295,7 +296,9 @@ func (c *collector) round(ctx context.Context, n uint64, at collection.Collector
 			at = at.Drained()
 		case collection.Rescan:
 			var needed catalog.PackSet
-			needed, err = c.needed(ctx)
+			if needed, err = c.needed(ctx); sabotage.Has(sabotage.NoRescan) {
+				needed = nil
+			}
 			at = at.Rescanned(needed)
 		case collection.Sweep:
 			at, err = c.sweep(ctx, n, at)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/archive/sabotage"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/target"
 )
@@ -130,9 +131,9 @@ func (p *pruner) known(at pair) error {
 // isUnknown tells whether the snapshot does not know what was in a directory, or that must not be
 // touched.
 func (p *pruner) isUnknown(at pair) bool {
-	return at.node.Unknown != entry.Captured || p.repositories[at.path()] || p.o.unknownAt(at.path()) ||
+	return !sabotage.Has(sabotage.DeleteUnread) && (at.node.Unknown != entry.Captured || p.repositories[at.path()] || p.o.unknownAt(at.path()) ||
 		at.there != nil && (at.there.own != nil || at.there.unlisted != nil) ||
-		at.node.Type != entry.Directory && !p.o.includes(&at.node.Entry)
+		at.node.Type != entry.Directory && !p.o.includes(&at.node.Entry))
 }
 
 // inherits tells whether what lies at a path is unknown since what is above it is. What was backed

@@ -65,6 +65,20 @@ func TestStoreWithoutLinksHoldsTheContract(t *testing.T) {
 	})
 }
 
+// A pipe takes bytes and cannot be flushed, so that it shows whether that was asked for.
+func TestAFileIsFlushedBeforeItGetsItsName(t *testing.T) {
+	s := create(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	if err := s.fill(t.Context(), w, []byte("some bytes")); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("got %v, want that the flush fails", err)
+	}
+}
+
 func TestNothingIsLeftInTmp(t *testing.T) {
 	s := create(t)
 	mustPut(t, s, "packs/ab/c", "x")

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/packstone/packstone/archive/sabotage"
 	"github.com/packstone/packstone/archive/store"
 )
 
@@ -84,7 +85,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 // Transient reports whether the same call may succeed later: the store could not be reached, could
 // not decide, or gave no reason for the failure.
 func Transient(err error) bool {
-	if err == nil || errors.Is(err, context.Canceled) {
+	if err == nil || errors.Is(err, context.Canceled) || sabotage.Has(sabotage.NoRetry) {
 		return false
 	}
 	for _, final := range []error{store.ErrNotExist, store.ErrExist, store.ErrDenied, store.ErrCorrupt, store.ErrFull, store.ErrInvalid} {
