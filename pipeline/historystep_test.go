@@ -14,6 +14,7 @@ import (
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/archive/store/retry"
 	"github.com/packstone/packstone/archive/store/storetest"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/pipeline/check"
@@ -52,13 +53,19 @@ func anyStep(malice bool) *rapid.Generator[*step] {
 		kinds = append(slices.Clone(common), "malice", "malice")
 	}
 	return rapid.Custom(func(r *rapid.T) *step {
-		s := oneStep(r, kinds)
-		if rapid.IntRange(0, 3).Draw(r, "during") == 3 {
-			s.During, s.At = oneStep(r, kinds), rapid.IntRange(1, 40).Draw(r, "at")
-			s.During.inner = true
-		}
-		return s
+		return nested(r, kinds, 2)
 	})
+}
+
+// nested draws a step, in the middle of a quarter of which another one runs, and in the middle of
+// that perhaps a third.
+func nested(r *rapid.T, kinds []string, depth int) *step {
+	s := oneStep(r, kinds)
+	if depth > 0 && rapid.IntRange(0, 3).Draw(r, "during") == 3 {
+		s.During, s.At = nested(r, kinds, depth-1), rapid.IntRange(1, 40).Draw(r, "at")
+		s.During.inner = true
+	}
+	return s
 }
 
 func oneStep(r *rapid.T, kinds []string) *step {
@@ -127,7 +134,7 @@ func (h *chronicle) act(s *step, through store.Store, r *rand.Rand, number int) 
 	case "rewrite":
 		return h.rewrite(host, through)
 	case "copy":
-		return h.copy(through)
+		return h.copy(through, s.Weather)
 	case "damage and repair":
 		return h.repair(through, r)
 	case "malice":
@@ -261,12 +268,12 @@ func (h *chronicle) rewrite(host *host, s store.Store) error {
 }
 
 // copy copies to the other repository what that lacks.
-func (h *chronicle) copy(s store.Store) error {
+func (h *chronicle) copy(s store.Store, weather storetest.Weather) error {
 	_, _, all, err := h.opened(h.t.Context())
 	if err != nil {
 		return err
 	}
-	c := &copying{from: h.keys, to: h.copies, source: s, sink: h.second.Client(storetest.Weather{})}
+	c := &copying{from: h.keys, to: h.copies, source: s, sink: retry.New(h.second.Client(weather), retry.Options{})}
 	c.o.Undated = true
 	if err := c.run(); err != nil {
 		return err
