@@ -298,7 +298,11 @@ func setFlag(t *testing.T, name, value string) {
 
 // TestHistories runs some histories; TestSoakHistories runs them for hours.
 func TestHistories(t *testing.T) {
-	histories(t, "40", "30", func() bool { return false })
+	checks := "25"
+	if testing.Short() { // which look for races
+		checks = "4"
+	}
+	histories(t, checks, "30", func() bool { return false })
 }
 
 // histories runs histories of steps on average, until they are over.
