@@ -60,7 +60,7 @@ func (h *chronicle) comesBack(w *world, s store.Store, snapshot *catalog.Snapsho
 
 // restore brings one snapshot back in the weather of the step.
 func (h *chronicle) restore(through store.Store, r *rand.Rand) error {
-	some, err := h.choose(r)
+	some, err := h.choose(r, 1)
 	if err != nil {
 		return err
 	}

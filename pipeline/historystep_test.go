@@ -148,7 +148,8 @@ func (h *chronicle) act(s *step, through store.Store, r *rand.Rand, number int) 
 func (h *chronicle) backup(host *host, s store.Store, r *rand.Rand, number int) error {
 	for range 1 + r.IntN(3) {
 		path := fmt.Sprintf("dir/file%03d.bin", r.IntN(6))
-		body := randomBytes(100+r.IntN(2500), r.Uint64())
+		which := r.IntN(12) // few contents, so that what was forgotten comes back, and packs are relied on that are dead
+		body := randomBytes(100+200*which, uint64(which))
 		if r.IntN(6) == 0 {
 			path = "dir/secret" // that a rewrite leaves out
 		}
@@ -179,19 +180,19 @@ func (h *chronicle) backup(host *host, s store.Store, r *rand.Rand, number int) 
 }
 
 // choose returns some snapshots that are there.
-func (h *chronicle) choose(r *rand.Rand) (some []*catalog.Snapshot, err error) {
+func (h *chronicle) choose(r *rand.Rand, most int) (some []*catalog.Snapshot, err error) {
 	_, _, all, err := h.opened(h.t.Context())
 	if err != nil || len(all) == 0 {
 		return nil, errors.Join(err, errNothing)
 	}
-	for range 1 + r.IntN(2) {
+	for range 1 + r.IntN(min(most, len(all))) {
 		some = append(some, all[r.IntN(len(all))])
 	}
 	return some, nil
 }
 
 func (h *chronicle) forget(by *decider, s store.Store, r *rand.Rand) error {
-	some, err := h.choose(r)
+	some, err := h.choose(r, 6)
 	if err != nil {
 		return err
 	}
@@ -232,7 +233,7 @@ func (h *chronicle) undelete(by *decider, s store.Store, r *rand.Rand) error {
 }
 
 func (h *chronicle) hold(by *decider, s store.Store, r *rand.Rand) error {
-	some, err := h.choose(r)
+	some, err := h.choose(r, 1)
 	if err != nil || r.IntN(3) > 0 {
 		return errors.Join(err, errNothing)
 	}
