@@ -111,11 +111,16 @@ func expected(err error) bool {
 var errNothing = errors.New("nothing to do")
 
 func (h *chronicle) act(s *step, through store.Store, r *rand.Rand, number int) error {
-	host := h.hosts[r.IntN(len(h.hosts))]
-	admin := h.admins[r.IntN(len(h.admins))]
+	at := h.hosts[r.IntN(len(h.hosts))]
+	owner, admin := h.admins[0], h.admins[r.IntN(len(h.admins))]
+	if s.inner { // it is on another machine: with the same cache it would wait for the one that it interrupts
+		at = &host{at.as(at.writer, h.t.TempDir()), at.name, at.source}
+		owner = &decider{owner.as(owner.writer, h.t.TempDir()), owner.by}
+		admin = &decider{admin.as(admin.writer, h.t.TempDir()), admin.by}
+	}
 	switch s.Kind {
 	case "backup":
-		return h.backup(host, through, r, number)
+		return h.backup(at, through, r, number)
 	case "restore":
 		return h.restore(through, r)
 	case "check":
@@ -129,10 +134,10 @@ func (h *chronicle) act(s *step, through store.Store, r *rand.Rand, number int) 
 	case "prune", "roll up":
 		return h.prune(admin, through, r, s.Kind == "roll up")
 	case "repack":
-		_, err := h.admins[0].repack(through, func(o *collect.Options) { o.Repack.Share = 0 })
+		_, err := owner.repack(through, func(o *collect.Options) { o.Repack.Share = 0 })
 		return err
 	case "rewrite":
-		return h.rewrite(host, through)
+		return h.rewrite(at, through)
 	case "copy":
 		return h.copy(through, s.Weather)
 	case "damage and repair":
