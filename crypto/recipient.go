@@ -12,12 +12,17 @@ import (
 // largestKeyFile is the largest size in bytes of a file of keys.
 const largestKeyFile = 1 << 20
 
+// IsSecretText reports whether a text begins as a secret key does, so that no message may repeat it.
+func IsSecretText(text string) bool {
+	return strings.HasPrefix(strings.ToUpper(strings.TrimSpace(text)), classicKeyPrefix)
+}
+
 // ParseRecipient reads one public key: age1pq1… (hybrid post-quantum) or age1… (X25519). Its errors
 // do not repeat the text, which may be a secret key in the wrong place.
 func ParseRecipient(text string) (age.Recipient, error) {
 	text = strings.TrimSpace(text)
 	switch {
-	case strings.HasPrefix(text, "AGE-SECRET-KEY-"):
+	case IsSecretText(text):
 		return nil, fmt.Errorf("parse recipient: this is a secret key (an identity), not a recipient")
 	case strings.HasPrefix(text, "age1pq1"):
 		return wrapRecipient(age.ParseHybridRecipient(text))

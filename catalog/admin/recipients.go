@@ -41,6 +41,8 @@ func RecipientsNamed(now, names []string) (named []string, err error) {
 	for _, name := range names {
 		like := slices.DeleteFunc(slices.Clone(now), func(r string) bool { return !isNamed(r, name) })
 		switch {
+		case len(like) == 0 && crypto.IsSecretText(name):
+			return nil, catalog.Misuse("this is a secret key (an identity), not a recipient; packstone key list shows the recipients")
 		case len(like) == 0:
 			return nil, catalog.Misuse("%s is not a recipient of this repository", ShortRecipient(name))
 		case len(like) > 1:

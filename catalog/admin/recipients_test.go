@@ -1,10 +1,12 @@
 package admin_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
 )
 
@@ -30,6 +32,15 @@ func TestARecipientIsNamedByAPartOfIt(t *testing.T) {
 		got, err := admin.RecipientsNamed(now, []string{test.name})
 		if !slices.Equal(got, test.want) || (err == nil) != (test.want != nil) {
 			t.Errorf("%q names %q, %v; want %q", test.name, got, err, test.want)
+		}
+	}
+}
+
+func TestASecretKeyThatIsNamedIsNotRepeated(t *testing.T) {
+	for _, secret := range []string{"AGE-SECRET-KEY-PQ-1ABCDEFGHIJKLMNOPQRSTUVWXYZ", " age-secret-key-1abcdefghijklmnopqrstuvwxyz"} {
+		_, err := admin.RecipientsNamed([]string{"age1abcdefghijklmnop"}, []string{secret})
+		if !errors.Is(err, catalog.ErrMisuse) || strings.Contains(strings.ToUpper(err.Error()), "ABC") || strings.Contains(strings.ToUpper(err.Error()), "XYZ") {
+			t.Errorf("got %v, want that it is a secret, and nothing of it", err)
 		}
 	}
 }

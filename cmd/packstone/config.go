@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -73,13 +74,19 @@ func (m configCheckMessage) text() string {
 	return text
 }
 
-// checkServe reads the token and the certificate of the page, if they are there.
+// checkServe reads the token and the certificate of the page, if they are there. Pipes are left to
+// who serves the page.
 func checkServe(settings *config.Config) error {
-	_, token := guardOf(settings.Serve)
-	_, certificate := page.Certificate(settings.Serve.TLSCertFile, settings.Serve.TLSKeyFile)
+	var token, certificate error
+	if s := settings.Serve; isFile(s.TokenFile) {
+		_, token = page.ReadToken(s.TokenFile)
+	}
+	if s := settings.Serve; isFile(s.TLSCertFile) && isFile(s.TLSKeyFile) {
+		_, certificate = page.Certificate(s.TLSCertFile, s.TLSKeyFile)
+	}
 	var problems config.Problems
 	for _, err := range []error{token, certificate} {
-		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+		if err != nil && !errors.Is(err, fs.ErrPermission) {
 			problems = append(problems, settings.ProblemAt("serve", "%v", err))
 		}
 	}
@@ -87,6 +94,11 @@ func checkServe(settings *config.Config) error {
 		return nil
 	}
 	return problems
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 func newConfigShow(a *app) *cobra.Command {

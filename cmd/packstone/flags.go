@@ -12,6 +12,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/crypto"
 )
 
 // globalFlags are the flags that mean the same in every verb that knows them.
@@ -128,7 +129,7 @@ func (f *globalFlags) check(cmd *cobra.Command, used uses) error {
 		return usage("--connections %d: must not be negative", f.connections)
 	}
 	for _, path := range f.Identities {
-		if strings.HasPrefix(strings.ToUpper(path), "AGE-SECRET-KEY-") {
+		if crypto.IsSecretText(path) {
 			return usage("--identity takes the name of a file, since others can read a command line; put the key into PACKSTONE_IDENTITY or a file")
 		}
 	}
