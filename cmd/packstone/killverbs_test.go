@@ -19,7 +19,6 @@ type killed struct {
 	loses  func(p *place) // what need not be there any more from the moment it has begun
 	kept   func(p *place) // fails the test unless the verb has kept its promise
 	broken bool           // there is damage before
-	local  bool           // it writes nothing to a repository
 }
 
 var killedVerbs = []killed{
