@@ -29,8 +29,11 @@ func (r *Repository) CheckObjects(ctx context.Context) (map[string]error, error)
 	c.objects, gctx = errgroup.WithContext(ctx)
 	c.objects.SetLimit(fetches)
 	var listings errgroup.Group
-	for _, prefix := range []string{"sessions/", "domains/", "headers/", "gc/", "config/", "index/", "refs/", "roll/", "history/"} {
+	for _, prefix := range []string{"sessions/", "gc/", "config/", "index/", "refs/", "roll/", "history/"} {
 		listings.Go(func() error { return c.list(gctx, prefix) })
+	}
+	for _, name := range r.Config.named() { // whether they are there or not
+		c.objects.Go(func() error { return c.check(gctx, name) })
 	}
 	listed := listings.Wait() // before the objects, whose Wait ends what lists
 	return c.problems, cmp.Or(c.objects.Wait(), listed)
@@ -101,9 +104,15 @@ func isObject(name string) bool {
 	return true
 }
 
+// kindOf is the first part of an object's name.
+func kindOf(name string) string {
+	kind, _, _ := strings.Cut(name, "/")
+	return kind
+}
+
 func (r *Repository) checkObject(ctx context.Context, name string) error {
 	data, err := r.Store.Get(ctx, name, 0, -1, nil)
-	if errors.Is(err, store.ErrNotExist) && !strings.HasPrefix(name, "config/") && !strings.HasPrefix(name, "domains/") {
+	if errors.Is(err, store.ErrNotExist) && !slices.Contains([]string{"config", "domains", "headers"}, kindOf(name)) {
 		return nil // deleted since it was listed
 	}
 	if err != nil {
@@ -112,8 +121,7 @@ func (r *Repository) checkObject(ctx context.Context, name string) error {
 	if r.Config.Void[name] == hash(data) {
 		return nil
 	}
-	kind, _, _ := strings.Cut(name, "/")
-	switch kind {
+	switch kindOf(name) {
 	case "sessions":
 		_, _, err = crypto.Verify(r.Format.Repository, name, data, r.opener(name)...)
 	case "config":
@@ -130,7 +138,7 @@ func (r *Repository) checkObject(ctx context.Context, name string) error {
 	case "domains":
 		err = r.checkDomain(name, data)
 	case "headers":
-		if want, ok := r.Config.Headers[name]; ok && want != hash(data) {
+		if r.Config.Headers[name] != hash(data) {
 			err = archive.ErrDamaged
 		}
 	}
@@ -151,12 +159,10 @@ func (r *Repository) opener(session string) []crypto.Verifier {
 	})
 }
 
-// checkDomain checks a domain's object, if the config names it.
+// checkDomain checks a domain's object, which the config names.
 func (r *Repository) checkDomain(object string, data []byte) (err error) {
 	i := slices.IndexFunc(r.Config.Domains, func(d Domain) bool { return d.Object == object })
 	switch {
-	case i < 0:
-		return nil
 	case r.Config.Domains[i].SHA256 != "" && r.Config.Domains[i].SHA256 != hash(data):
 		return fmt.Errorf("it is not the one that the owner has signed: %w", archive.ErrDamaged)
 	case r.CanRead():

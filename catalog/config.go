@@ -84,6 +84,15 @@ type Domain struct {
 // Hash returns the SHA-256 of the signed object.
 func (c *Config) Hash() string { return c.hash }
 
+// named returns the objects that the config names: those of its domains and of detached headers.
+func (c *Config) named() []string {
+	names := slices.Collect(maps.Keys(c.Headers))
+	for _, d := range c.Domains {
+		names = append(names, d.Object)
+	}
+	return names
+}
+
 // AgeRecipients returns the recipients to whom everything is sealed.
 func (c *Config) AgeRecipients() ([]age.Recipient, error) {
 	recipients := make([]age.Recipient, 0, len(c.Recipients))

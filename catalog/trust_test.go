@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -654,6 +655,65 @@ func TestADomainsObjectIsTheOneThatTheOwnerHasSigned(t *testing.T) {
 	problems, err := w.host(w.store).CheckObjects(t.Context())
 	if err != nil || problems[object] == nil {
 		t.Errorf("check: got %v, %v, want a problem of %s", problems, err, object)
+	}
+}
+
+// addRecipient admits somebody who reads what is there, too.
+func (w *world) addRecipient() {
+	w.t.Helper()
+	added, err := crypto.GenerateIdentity(true)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var all []age.Recipient
+	for _, identity := range []age.Identity{w.identity, added} {
+		recipient, err := crypto.RecipientOf(identity)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		all = append(all, recipient)
+	}
+	if err := w.reader().SetRecipients(w.t.Context(), w.owner, all); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestACheckAsksForWhatTheConfigNames(t *testing.T) {
+	w := newWorld(t)
+	w.commitOne("content")
+	w.addRecipient()
+	config := w.reader().Config
+	if len(config.Domains) == 0 || len(config.Headers) == 0 {
+		t.Fatal("the config names no domains or no headers")
+	}
+	host := w.host(w.store)
+	for _, object := range config.named() {
+		was, err := w.store.Get(t.Context(), object, 0, -1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.store.Delete(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+		problems, err := host.CheckObjects(t.Context())
+		if err != nil || !errors.Is(problems[object], store.ErrNotExist) {
+			t.Errorf("without %s: got %v, %v, want a problem of it", object, problems, err)
+		}
+		w.store.Set(object, was)
+	}
+	w.sound()
+}
+
+func TestAGapInTheConfigsIsNamed(t *testing.T) {
+	w := newWorld(t)
+	w.addRecipient()
+	w.addRecipient()
+	if err := w.store.Delete(t.Context(), configName(1)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(t.Context(), w.store, Options{Keys: Keys{Identities: w.identities()}})
+	if wantError(t, err, ErrUntrusted); !strings.Contains(fmt.Sprint(err), configName(1)) {
+		t.Errorf("%v does not name %s", err, configName(1))
 	}
 }
 

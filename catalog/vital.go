@@ -55,10 +55,7 @@ func (r *Repository) Vital(ctx context.Context, log *Log, now time.Time) (*Vital
 	for n := range r.Config.Number + 1 {
 		v.objects[configName(n)] = true
 	}
-	for _, d := range r.Config.Domains {
-		v.objects[d.Object] = true
-	}
-	for name := range r.Config.Headers {
+	for _, name := range r.Config.named() {
 		v.objects[name] = true
 	}
 	if err := r.addRolls(ctx, v, log.rolled); err != nil {
