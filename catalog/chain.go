@@ -170,7 +170,7 @@ func (o configs) before(ctx context.Context, after *Config, numbers []uint64) (*
 			return config, numbers[:i], nil
 		}
 	}
-	return nil, nil, fmt.Errorf("the config before config %d is missing or damaged: %w", after.Number, ErrUntrusted)
+	return nil, nil, fmt.Errorf("the config before config %d is missing or damaged (%s or an earlier one): %w", after.Number, configName(after.Number-1), ErrUntrusted)
 }
 
 // load returns the config that the owner has signed for this number, or nil and the SHA-256 of the
