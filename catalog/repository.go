@@ -178,6 +178,9 @@ func (r *Repository) create(ctx context.Context, owner crypto.Signer, c *Config,
 	if errors.Is(err, store.ErrExist) {
 		return Refuse("an interrupted init has left objects below config/ and domains/: delete them and try again")
 	}
+	if err == nil {
+		err = r.Store.Sync(ctx) // else a loss of power could leave packstone.json alone
+	}
 	if err != nil {
 		return err
 	}
