@@ -706,8 +706,8 @@ func (s *Session) put(ctx context.Context, c clear) (*Record, error) {
 		return nil, fmt.Errorf("write record %s: %w", name, err)
 	}
 	s.opened, s.ready = false, false
-	if void, err := s.isVoid(ctx, name, data); err != nil || void {
-		return nil, errors.Join(err, fmt.Errorf("record %s: %w", name, errRolledUp))
+	if err := s.counts(ctx, name, data, c.Kind); err != nil {
+		return nil, err
 	}
 	s.repo.Cache.keep(name, data)
 	rec, err := parseRecord(s.repo.Format.Repository, s.lane, s.sequence, data, s.signer.Verifier())
@@ -715,6 +715,31 @@ func (s *Session) put(ctx context.Context, c clear) (*Record, error) {
 		rec.ofOwner = s.writer == nil
 	}
 	return rec, err
+}
+
+// counts returns an error if the record that was just written has no effect.
+func (s *Session) counts(ctx context.Context, name string, data []byte, kind Kind) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		if void, err := s.isVoid(ctx, name, data); err != nil || void {
+			return errors.Join(err, fmt.Errorf("record %s: %w", name, errRolledUp))
+		}
+		return nil
+	})
+	if kind == Commit {
+		g.Go(func() error { return s.stillAdmitted(ctx) })
+	}
+	return g.Wait()
+}
+
+// stillAdmitted fails with ErrUntrusted if the owner has revoked the session's writer before its
+// commit. A config that cannot be read now proves nothing: the next session reads it.
+func (s *Session) stillAdmitted(ctx context.Context) error {
+	config, err := s.repo.lookingAnew().loadConfig(ctx)
+	if err != nil || !s.repo.under(config).wasRevoked(config.Writers, s.signer.Name(), s.lane.String(), s.sequence) {
+		return nil
+	}
+	return fmt.Errorf("the owner has revoked writer %s while it backed up, so that the snapshot does not count: %w", s.signer.Name(), ErrUntrusted)
 }
 
 // isVoid reports whether the record that was just written has no effect, so that nothing may follow

@@ -38,7 +38,7 @@ func TestASessionIsOpenedBeforeTheCollectorsDecisionsAreRead(t *testing.T) {
 		"List log/", "Put sessions/", "List config/", "List gc/",
 		"Put packs/", "Put index/", "Put refs/", "Sync", "Put log/", "Sync", "List roll/",
 		"Put sessions/", "List log/", "List config/", "List gc/",
-		"Put packs/", "Put index/", "Put refs/", "Sync", "Put log/", "Sync", "List roll/",
+		"Put packs/", "Put index/", "Put refs/", "Sync", "Put log/", "Sync", "List config/", "List roll/",
 	}
 	var got []string
 	for _, call := range f.Calls() {
@@ -301,6 +301,18 @@ func TestRevokingAWriterIsNoRollBack(t *testing.T) {
 	w.change(func(c *Config) { c.Writers[0].Revoked = map[string]uint64{} })
 	_, err := w.host(w.store).Begin(t.Context())
 	wantError(t, err, ErrUntrusted)
+}
+
+func TestAWriterThatIsRevokedDuringABackupIsToldSo(t *testing.T) {
+	w := newWorld(t)
+	s := w.begin()
+	packs, refs := w.pack(s, "one")
+	w.change(func(c *Config) { c.Writers[0].Revoked = map[string]uint64{} })
+	_, err := s.Commit(t.Context(), content(packs, refs))
+	wantError(t, err, ErrUntrusted)
+	if log := w.log(); len(log.Records) > 0 || len(log.Ignored) != 1 {
+		t.Errorf("%d records count, and %q are ignored", len(log.Records), log.Ignored)
+	}
 }
 
 func TestAWriterCannotSignForAnotherNorACollectorForAny(t *testing.T) {

@@ -117,6 +117,11 @@ func (a *app) rotate(ctx context.Context, o rotateOptions) error {
 	if err := a.agreeToRotate(m.meaning(r), r.Needed && !o.yes); err != nil {
 		return err
 	}
+	if o.output != "" {
+		if err := machine.TryDirectory(o.output); err != nil {
+			return fmt.Errorf("nothing was changed: %w", err)
+		}
+	}
 	if err := r.Make(ctx, owner); err != nil {
 		return err
 	}

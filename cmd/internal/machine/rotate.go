@@ -3,6 +3,7 @@ package machine
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -110,6 +111,18 @@ func (own *OwnKeys) renew(path string, key interface{ Encode() ([]byte, error) }
 	}
 	own.Renewed = append(own.Renewed, path)
 	return replaceKey(path, text)
+}
+
+// TryDirectory makes a directory for key files, and returns an error if none can be written there.
+func TryDirectory(directory string) error {
+	if err := os.MkdirAll(directory, 0o700); err != nil {
+		return fmt.Errorf("make a directory for key files: %w", err)
+	}
+	file, err := os.CreateTemp(directory, ".try-")
+	if err != nil {
+		return fmt.Errorf("write key files: %w", err)
+	}
+	return errors.Join(file.Close(), os.Remove(file.Name()))
 }
 
 // WriteReissued writes the key file of a member that is about to be admitted. It replaces a file
