@@ -36,7 +36,7 @@ type reencryptedRow struct {
 
 // notRevoked says what reencrypting does not take away from anybody.
 const notRevoked = "what cannot be taken back: copies that somebody has made, older versions in a bucket, and what locks protect, until they expire; " +
-	"the log keeps what it says of old snapshots, such as host, set and paths"
+	"the log keeps what it says of old snapshots, such as host, set and paths, and the index of old packs stays with it for a while"
 
 func (a *app) reencrypt(ctx context.Context, o rotateOptions) error {
 	write, err := a.writeOptions(o.packSize)
