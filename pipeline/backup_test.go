@@ -257,7 +257,7 @@ func TestAnUnchangedBackupTakesFewRequests(t *testing.T) {
 	src := randomSource(50, 500, 1)
 	w.mustBackup(src)
 	w.mustBackup(src)
-	w.requests("an unchanged backup", 8, func(s store.Store) {
+	w.requests("an unchanged backup", 9, func(s store.Store) {
 		if _, err := w.backup(s, w.options(src)); err != nil {
 			t.Fatal(err)
 		}
