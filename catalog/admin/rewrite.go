@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
@@ -142,7 +143,16 @@ func (r *Rewriting) passHolds(ctx context.Context, last *catalog.Snapshot, decid
 				continue
 			}
 			has = append(slices.Clone(has), held)
-			if err := decide(func(s *catalog.Session) error { return s.Hold(ctx, []archive.Name{now}, held.Reason, held.Until) }); err != nil {
+			before := -1
+			err := decide(func(s *catalog.Session) error {
+				holds := len(s.Log.Fate(now).Holds(time.Now()))
+				if before >= 0 && holds > before {
+					return s.GiveUp(ctx, nil) // an attempt of which nobody knew whether it counts has held it
+				}
+				before = holds
+				return s.Hold(ctx, []archive.Name{now}, held.Reason, held.Until)
+			})
+			if err != nil {
 				return err
 			}
 		}
