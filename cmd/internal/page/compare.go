@@ -23,8 +23,10 @@ type compared struct {
 	Counts  map[browse.Kind]int `json:"counts"`
 	Grown   int64               `json:"grown"` // bytes
 	Changes []changeRow         `json:"changes,omitempty"`
-	TooMany bool                `json:"too_many"` // there are more than are shown, or than were counted
+	TooMany bool                `json:"too_many"` // there are more than are shown
+	Counted bool                `json:"counted"`  // Counts and Grown are of all changes
 	Slow    bool                `json:"slow"`
+	AllURL  string              `json:"-"`
 }
 
 // changeRow is a path that differs.
@@ -40,11 +42,18 @@ type changeRow struct {
 	VersionsURL string      `json:"-"`
 }
 
-// How many changes are shown, and for how long they are counted.
+// How many changes are shown, and for how long they are counted if all are asked for.
 const (
 	changesShown = 1000
 	compareTime  = 20 * time.Second
 )
+
+// countTime is how long changes beyond the shown ones are counted unless all are asked for. Tests
+// change it.
+var countTime = 100 * time.Millisecond
+
+// errCounted ends a comparison of which enough is counted.
+var errCounted = errors.New("enough is counted")
 
 // kindWords say what has become of a path.
 var kindWords = map[browse.Kind]string{browse.Added: "added", browse.Removed: "removed", browse.Modified: "changed", browse.Retyped: "replaced", browse.Touched: "metadata"}
@@ -91,11 +100,19 @@ func (c *compared) offer(v *visit, k *known) {
 func (c *compared) run(v *visit, k *known, before, after *catalog.Snapshot) error {
 	ctx, cancel := context.WithTimeout(v.r.Context(), compareTime)
 	defer cancel()
+	all, begun := v.r.FormValue("all") != "", time.Now()
 	err := v.shelf().newBrowser(k.repo).Diff(ctx, before, after, func(source string, kind browse.Kind, change *tree.Change) error {
 		c.add(v, before, after, source, kind, change)
+		if c.TooMany && !all && time.Since(begun) > countTime {
+			return errCounted
+		}
 		return nil
 	})
-	if errors.Is(err, context.DeadlineExceeded) && v.r.Context().Err() == nil {
+	c.Counted = err == nil
+	switch {
+	case errors.Is(err, errCounted):
+		c.AllURL, err = v.link("/compare", "before", before.ID.String(), "after", after.ID.String(), "all", "yes"), nil
+	case errors.Is(err, context.DeadlineExceeded) && v.r.Context().Err() == nil:
 		c.Slow, err = true, nil
 	}
 	return err

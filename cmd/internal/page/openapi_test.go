@@ -31,7 +31,7 @@ var about = map[string]string{
 var meanings = map[string]string{
 	"in": "The repository, if the settings name several.", "set": "A set; of search SET@HOST.", "host": "A host.", "from": "How many to pass over.", "id": "The id of a snapshot, or latest.",
 	"source": "A source.", "path": "A path below the source.", "after": "The last name that is known already; of versions and compare, a snapshot.", "before": "A snapshot; of database and table an earlier one, to compare with.", "table": "A table, with its schema.",
-	"q": "A part of a name, or a pattern.", "all": "If not empty, all snapshots are searched.", "target": "Where to restore to.", "verify": "If not empty, what was written is read back.",
+	"q": "A part of a name, or a pattern.", "all": "If not empty, all snapshots are searched; of compare, all changes are counted, not only those of the first tenth of a second.", "target": "Where to restore to.", "verify": "If not empty, what was written is read back.",
 	"place": "The name of a folder that restore has made.", "job": "A job, such as backup and the name of its set.",
 	"measure": "If not empty, it is measured what sets take, which needs time.",
 }

@@ -41,7 +41,7 @@ var looks = []look{
 	{"/database", "database", "Database", []string{"id", "source", "before", "after"}, (*visit).tables},
 	{"/table", "table", "Table", []string{"id", "source", "table", "before"}, (*visit).table},
 	{"/search", "search", "Search", []string{"q", "set", "all"}, (*visit).search},
-	{"/compare", "compare", "Compare", []string{"set", "host", "before", "after"}, (*visit).compare},
+	{"/compare", "compare", "Compare", []string{"set", "host", "before", "after", "all"}, (*visit).compare},
 	{"/restore", "restore", "Restore", []string{"id", "source", "path", "target", "verify"}, (*visit).restore},
 	{"/jobs", "jobs", "Jobs", nil, (*visit).jobs},
 	{"/storage", "storage", "Storage", []string{"measure"}, (*visit).storage},
