@@ -124,16 +124,26 @@ func (c *Cache) object(ctx context.Context, s store.Store, name string, check fu
 	if data, err := c.Read(objectsFolder + "/" + name); err == nil && check(data) == nil {
 		return data, nil
 	}
-	data, err := s.Get(ctx, name, 0, -1, nil)
-	if err != nil {
-		return nil, err
+	var before []byte
+	for tries := 0; ; tries++ {
+		data, err := s.Get(ctx, name, 0, -1, nil)
+		if err != nil {
+			return nil, err
+		}
+		err = check(data)
+		if err == nil {
+			c.keep(name, data)
+			return data, nil
+		}
+		if tries > 0 && bytes.Equal(data, before) || tries == mostReads {
+			return nil, &badObject{err}
+		}
+		before = data // which may have been damaged on its way: what comes twice is what is stored
 	}
-	if err := check(data); err != nil {
-		return nil, &badObject{err}
-	}
-	c.keep(name, data)
-	return data, nil
 }
+
+// mostReads is how often an object is read again of which different bytes come each time.
+const mostReads = 3
 
 // keep caches an object that was checked. A cache that cannot be written to only costs time.
 func (c *Cache) keep(name string, data []byte) { _ = c.Write(objectsFolder+"/"+name, data) }
