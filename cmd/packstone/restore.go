@@ -56,6 +56,7 @@ type restoreOptions struct {
 	chmod      string
 	numeric    bool
 	noSpecial  bool
+	pipe       bool     // to toCommand
 	toCommand  []string
 	to         dbAddress
 	filling    dbOptions // how databases come back
@@ -73,7 +74,6 @@ type restoreOptions struct {
 
 func newRestore(a *app) *cobra.Command {
 	var o restoreOptions
-	var toCommand bool
 	cmd := &cobra.Command{
 		Use:   "restore [SNAPSHOT[:SOURCE[/PATH]]]",
 		Short: "Restore a snapshot, or a part of it.",
@@ -101,7 +101,22 @@ with its credentials has overwritten or deleted objects.`,
   packstone restore --set platform --at 2026-11-20T14:00 --in-place`,
 		Args: cobra.ArbitraryArgs,
 	}
-	flags := cmd.Flags()
+	o.register(cmd.Flags())
+	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesVersions|usesDryRun|usesSelection|usesPaths|usesTime|usesConcurrency, func(ctx context.Context, args []string) error {
+		if dash := cmd.ArgsLenAtDash(); dash >= 0 {
+			args, o.toCommand = args[:dash], args[dash:]
+		}
+		if o.pipe != (len(o.toCommand) > 0) {
+			return usage("want restore SNAPSHOT:SOURCE/FILE --to-command -- COMMAND [ARGUMENT...]")
+		}
+		if o.platform.undo != "" {
+			return a.undo(ctx, o, args)
+		}
+		return a.restore(ctx, o, args)
+	})
+}
+
+func (o *restoreOptions) register(flags *pflag.FlagSet) {
 	flags.StringVarP(&o.target, "target", "t", "", "`directory` to restore to")
 	flags.StringArrayVar(&o.include, "include", nil, "restore only what matches this `pattern`: names, or paths from the source's root if it has a slash; may be repeated")
 	flags.StringArrayVar(&o.exclude, "exclude", nil, "leave out what matches this `pattern`; may be repeated")
@@ -115,7 +130,7 @@ with its credentials has overwritten or deleted objects.`,
 	flags.BoolVar(&o.verify, "verify", false, "read back what was written, and compare it")
 	flags.BoolVar(&o.plan, "plan", false, "list what would be done, and do nothing; with -v, every entry")
 	o.registerRights(flags)
-	flags.BoolVar(&toCommand, "to-command", false, "pipe the one named file to the command after --")
+	flags.BoolVar(&o.pipe, "to-command", false, "pipe the one named file to the command after --")
 	o.to.registerFilling(flags, "to fill with the one that is named, or of a directory on a server")
 	o.filling.registerJobs(flags, restoreJobs)
 	o.filling.registerNeutral(flags)
@@ -126,18 +141,6 @@ with its credentials has overwritten or deleted objects.`,
 	o.platform.register(flags)
 	o.thaw.register(flags)
 	flags.BoolVar(&o.incomplete, "accept-incomplete", false, "let latest and times name incomplete snapshots too")
-	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesVersions|usesDryRun|usesSelection|usesPaths|usesTime|usesConcurrency, func(ctx context.Context, args []string) error {
-		if dash := cmd.ArgsLenAtDash(); dash >= 0 {
-			args, o.toCommand = args[:dash], args[dash:]
-		}
-		if toCommand != (len(o.toCommand) > 0) {
-			return usage("want restore SNAPSHOT:SOURCE/FILE --to-command -- COMMAND [ARGUMENT...]")
-		}
-		if o.platform.undo != "" {
-			return a.undo(ctx, o, args)
-		}
-		return a.restore(ctx, o, args)
-	})
 }
 
 // registerRights registers what restored files let whom do.
