@@ -457,7 +457,7 @@ func syncFile(path string) error {
 func (t *target) Close() error {
 	err := t.closePages()
 	if t.conn != nil {
-		err = t.conn.Close()
+		err = errors.Join(err, t.conn.Close())
 		t.conn = nil
 	}
 	if t.whole != nil {
