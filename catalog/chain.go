@@ -52,7 +52,6 @@ func (c *Config) with(next *Config) chain {
 	for _, recipient := range next.Recipients {
 		readers[recipient] = true
 	}
-
 	hashes[next.hash] = true
 	return chain{hashes: hashes, taken: c.chain.taken, tenures: c.chain.tenures.with(next), rotated: rotated, readers: readers, broken: c.chain.broken}
 }
