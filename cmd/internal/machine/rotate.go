@@ -109,8 +109,11 @@ func (own *OwnKeys) renew(path string, key interface{ Encode() ([]byte, error) }
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target // so that a link stays one
 	}
+	if err := replaceKey(path, text); err != nil {
+		return err
+	}
 	own.Renewed = append(own.Renewed, path)
-	return replaceKey(path, text)
+	return nil
 }
 
 // TryDirectory makes a directory for key files, and returns an error if none can be written there.
