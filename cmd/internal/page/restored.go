@@ -31,9 +31,6 @@ func (a attemptState) AtWork() bool {
 	return a.State == planning || a.State == writing || a.State == stopping
 }
 
-// Good reports whether what was wanted is there, or comes.
-func (a attemptState) Good() bool { return a.AtWork() || a.State == isDone }
-
 // restoredWhat is what was restored, when and for whom.
 type restoredWhat struct {
 	What     output.Name `json:"what"`
