@@ -82,6 +82,8 @@ again.`,
 			return usage("say what to rotate, one after the other: --domain, or --reencrypt")
 		case o.reencrypt && o.output != "":
 			return usage("--output is for --domain")
+		case o.domain && cmd.Flags().Changed("pack-size"):
+			return usage("--pack-size is for --reencrypt")
 		case o.reencrypt:
 			return a.reencrypt(ctx, o)
 		}
