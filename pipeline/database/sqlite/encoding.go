@@ -222,26 +222,44 @@ func bind(s *sqlite3.Stmt, param int, cell database.Cell) error {
 	return s.BindText(param, unsafe.String(unsafe.SliceData(cell.Bytes), len(cell.Bytes)))
 }
 
-// read appends a column's value as a canonical cell.
-func (c *codec) read(s *sqlite3.Stmt, col int, b *database.Batch) {
+// columnCell is a column's value as SQLite keeps it. Its bytes are good until the next step.
+func columnCell(s *sqlite3.Stmt, col int) database.Cell {
 	switch s.ColumnType(col) {
 	case sqlite3.INTEGER:
-		c.readInt(s.ColumnInt64(col), b)
+		return database.Cell{Class: database.ClassInt, Int: s.ColumnInt64(col)}
 	case sqlite3.FLOAT:
-		v := s.ColumnFloat(col)
-		if c.decimal {
-			c.scratch = strconv.AppendFloat(c.scratch[:0], v, 'f', c.scale, 64)
-			b.Text(c.scratch)
-			return
-		}
-		b.Float(v)
+		return database.Cell{Class: database.ClassFloat, Float: s.ColumnFloat(col)}
 	case sqlite3.TEXT:
-		c.readText(s.ColumnRawText(col), b)
+		return database.Cell{Class: database.ClassText, Bytes: s.ColumnRawText(col)}
 	case sqlite3.BLOB:
-		b.Blob(s.ColumnRawBlob(col))
+		return database.Cell{Class: database.ClassBlob, Bytes: s.ColumnRawBlob(col)}
+	}
+	return database.Cell{}
+}
+
+// read appends what SQLite keeps as a canonical cell.
+func (c *codec) read(cell database.Cell, b *database.Batch) {
+	switch cell.Class {
+	case database.ClassInt:
+		c.readInt(cell.Int, b)
+	case database.ClassFloat:
+		c.readFloat(cell.Float, b)
+	case database.ClassText:
+		c.readText(cell.Bytes, b)
+	case database.ClassBlob:
+		b.Blob(cell.Bytes)
 	default:
 		b.Null()
 	}
+}
+
+func (c *codec) readFloat(v float64, b *database.Batch) {
+	if !c.decimal {
+		b.Float(v)
+		return
+	}
+	c.scratch = strconv.AppendFloat(c.scratch[:0], v, 'f', c.scale, 64)
+	b.Text(c.scratch)
 }
 
 func (c *codec) readInt(v int64, b *database.Batch) {

@@ -136,19 +136,19 @@ func (a *asides) passed(mu *sync.Mutex, pass int64) []int64 {
 	return rows
 }
 
-// longRow reads a row with long cells.
+// longRow reads a row that may have long cells.
 func (r *reading) longRow(conn *sqlite3.Conn, codecs []*codec, row int64) (*database.Batch, error) {
 	list := make([]string, len(r.columns))
 	for i, c := range r.columns {
 		name := quote(c.name)
-		if list[i] = "+" + name; c.long {
+		if list[i] = "+" + name; c.long && r.aside != nil {
 			list[i] = fmt.Sprintf("CASE WHEN octet_length(%[1]s) > %[2]d THEN NULL ELSE +%[1]s END", name, database.LongBytes)
 		}
 	}
 	b := database.NewBatch()
 	err := query(conn, fmt.Sprintf("SELECT %s FROM %s WHERE %s = %d", strings.Join(list, ", "), quote(r.table), r.rowidName(), row), func(s *sqlite3.Stmt) error {
 		for i, c := range codecs {
-			if s.ColumnType(i) == sqlite3.NULL && r.columns[i].long {
+			if s.ColumnType(i) == sqlite3.NULL && r.columns[i].long && r.aside != nil {
 				if err := r.longCell(conn, b, r.columns[i].name, row); err != nil {
 					return err
 				}

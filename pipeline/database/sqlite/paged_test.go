@@ -85,7 +85,7 @@ func load(t *testing.T, s *database.Schema, rows [][]database.Cell, byPages bool
 }
 
 // file writes a file of one table.
-func file(t *testing.T, s *database.Schema, byPages bool, next func() (*database.Batch, error)) (path string) {
+func file(t testing.TB, s *database.Schema, byPages bool, next func() (*database.Batch, error)) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "f.db")
 	at, err := database.ParseLocation("sqlite:" + path)
@@ -161,7 +161,7 @@ func TestLongCellsGoToPages(t *testing.T) {
 	}
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -22,6 +22,7 @@ type reading struct {
 	orderBy string // empty: by rowid
 	exact   map[exactKey]bool
 	aside   *asides // where long cells go; nil: into memory
+	direct  *direct // nil: SQLite reads it
 }
 
 // exactKey is a cell whose value is -0.0.
@@ -72,24 +73,39 @@ var rowidNames = []string{"rowid", "oid", "_rowid_"}
 // stream reads all rows. Several streams may share a connection: it is locked
 // for one batch at a time.
 func (r *reading) stream(ctx context.Context, conn *sqlite3.Conn, mu *sync.Mutex, send func(*database.Batch) error) error {
+	codecs := make([]*codec, len(r.columns))
+	for i, c := range r.columns {
+		codecs[i] = newCodec(c.enc)
+	}
+	var left []int64
+	var err error
+	if r.direct != nil {
+		left, err = r.direct.stream(ctx, r, codecs, send)
+	} else {
+		left, err = r.streamShort(ctx, conn, mu, codecs, send)
+	}
+	if err != nil {
+		return err
+	}
+	return r.streamLong(ctx, conn, mu, codecs, left, send)
+}
+
+// streamShort reads rows without long cells, and gives the numbers of the others.
+func (r *reading) streamShort(ctx context.Context, conn *sqlite3.Conn, mu *sync.Mutex, codecs []*codec, send func(*database.Batch) error) (left []int64, err error) {
 	mu.Lock()
 	stmt, pass, err := r.prepare(conn)
 	mu.Unlock()
 	if err != nil {
-		return translate(err)
+		return nil, translate(err)
 	}
 	defer func() {
 		mu.Lock()
 		defer mu.Unlock()
 		stmt.Close()
 	}()
-	codecs := make([]*codec, len(r.columns))
-	for i, c := range r.columns {
-		codecs[i] = newCodec(c.enc)
-	}
 	for more := true; more; {
 		if err := ctx.Err(); err != nil {
-			return err
+			return nil, err
 		}
 		b := database.NewBatch()
 		mu.Lock()
@@ -100,17 +116,17 @@ func (r *reading) stream(ctx context.Context, conn *sqlite3.Conn, mu *sync.Mutex
 		mu.Unlock()
 		if err != nil {
 			b.Release()
-			return translate(err)
+			return nil, translate(err)
 		}
 		if b.Len() == 0 {
 			b.Release()
 			break
 		}
 		if err := send(b); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return r.streamLong(ctx, conn, mu, codecs, r.aside.passed(mu, pass), send)
+	return r.aside.passed(mu, pass), nil
 }
 
 // prepare prepares the query for all rows but those with long cells; pass is what those are noted
@@ -124,7 +140,7 @@ func (r *reading) prepare(conn *sqlite3.Conn) (stmt *sqlite3.Stmt, pass int64, e
 	return stmt, pass, err
 }
 
-// streamLong reads rows with long cells, one by one.
+// streamLong reads rows with long cells, and others that are left, one by one.
 func (r *reading) streamLong(ctx context.Context, conn *sqlite3.Conn, mu *sync.Mutex, codecs []*codec, rows []int64, send func(*database.Batch) error) error {
 	for _, row := range rows {
 		if err := ctx.Err(); err != nil {
@@ -168,11 +184,16 @@ func (r *reading) fill(stmt *sqlite3.Stmt, codecs []*codec, b *database.Batch) (
 
 // cell reads a cell of a column that stands at a place of the statement.
 func (r *reading) cell(stmt *sqlite3.Stmt, c *codec, column, at int, row int64, b *database.Batch) {
-	if len(r.exact) > 0 && r.exact[exactKey{row, column}] && stmt.ColumnType(at) == sqlite3.FLOAT && stmt.ColumnFloat(at) == 0 {
+	r.canonical(columnCell(stmt, at), c, column, row, b)
+}
+
+// canonical appends what SQLite keeps in a cell in canonical form.
+func (r *reading) canonical(cell database.Cell, c *codec, column int, row int64, b *database.Batch) {
+	if len(r.exact) > 0 && cell.Class == database.ClassFloat && cell.Float == 0 && r.exact[exactKey{row, column}] {
 		b.Float(math.Copysign(0, -1))
 		return
 	}
-	c.read(stmt, at, b)
+	c.read(cell, b)
 }
 
 // maxBatchRows bounds a batch of rows without cells.

@@ -12,6 +12,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/sqlite/btree"
 )
 
 // source reads a file within one read transaction. Writers may go on in WAL
@@ -23,6 +24,7 @@ type source struct {
 	copied   string // a temporary copy, removed at the end
 	schema   *database.Schema
 	readings map[string]*reading // by table ID
+	pages    *btree.Reader       // nil: SQLite alone reads the file
 }
 
 // OpenSource opens a file that an export made, or any other.
@@ -153,6 +155,9 @@ func (s *source) readOwn(filter database.Filter) error {
 			r.columns[i].generated = c.Generated != nil
 			r.columns[i].long = c.Generated == nil && mayBeLong(c.Type, r.columns[i].enc)
 		}
+	}
+	if err := s.openPages(); err != nil {
+		return err
 	}
 	return s.addForeign(filter)
 }
@@ -323,6 +328,9 @@ func (s *source) Close() error {
 	}
 	err := s.conn.Close()
 	s.conn = nil
+	if s.pages != nil {
+		err = errors.Join(err, s.pages.Close())
+	}
 	if s.copied != "" {
 		err = errors.Join(err, os.Remove(s.copied))
 	}

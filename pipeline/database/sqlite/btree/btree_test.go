@@ -105,7 +105,7 @@ func TestOtherFilesAreRefused(t *testing.T) {
 	}
 }
 
-func newFile(t *testing.T, page int) string {
+func newFile(t testing.TB, page int) string {
 	path := filepath.Join(t.TempDir(), "f.db")
 	conn := openSQL(t, path)
 	must(t, conn.Exec(fmt.Sprintf("PRAGMA page_size = %d; CREATE TABLE direct (a, b, c); CREATE TABLE twin (a, b, c)", page)))
@@ -114,7 +114,7 @@ func newFile(t *testing.T, page int) string {
 }
 
 // write fills one table page by page and the other by SQL, with the same rows.
-func write(t *testing.T, path string, random *rand.Rand, rows int) {
+func write(t testing.TB, path string, random *rand.Rand, rows int) {
 	all := make([][]value, rows)
 	f := openFile(t, path)
 	table := f.Table(2)
@@ -185,7 +185,7 @@ func add(r *Record, v value) {
 	}
 }
 
-func bind(t *testing.T, stmt *sqlite3.Stmt, at int, v value) {
+func bind(t testing.TB, stmt *sqlite3.Stmt, at int, v value) {
 	switch v := v.(type) {
 	case nil:
 		must(t, stmt.BindNull(at))
@@ -227,13 +227,13 @@ func sound(t *testing.T, conn *sqlite3.Conn) {
 	}
 }
 
-func openFile(t *testing.T, path string) *File {
+func openFile(t testing.TB, path string) *File {
 	f, err := Open(path)
 	must(t, err)
 	return f
 }
 
-func openSQL(t *testing.T, path string) *sqlite3.Conn {
+func openSQL(t testing.TB, path string) *sqlite3.Conn {
 	conn, err := sqlite3.Open("file:" + path)
 	must(t, err)
 	t.Cleanup(func() { conn.Close() })
@@ -252,7 +252,7 @@ func ask(t *testing.T, conn *sqlite3.Conn, sql string) (out string) {
 	return out
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ var ErrFile = errors.New("pages cannot be added to this SQLite file")
 
 // Places in the file's header, in bytes.
 const (
+	magic         = "SQLite format 3\x00"
 	headerBytes   = 100
 	atPageSize    = 16
 	atReserved    = 20
@@ -63,7 +64,7 @@ func (f *File) readHeader() error {
 	}
 	f.next = number(atPages) + 1
 	switch {
-	case string(header[:16]) != "SQLite format 3\x00" || f.page < smallestPages || header[atReserved] != 0:
+	case string(header[:16]) != magic || f.page < smallestPages || header[atReserved] != 0:
 		return fmt.Errorf("%w: its pages are of an unknown size", ErrFile)
 	case info.Size() != int64(number(atPages))*int64(f.page):
 		return fmt.Errorf("%w: its size is not that of its pages", ErrFile)

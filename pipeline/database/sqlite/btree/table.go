@@ -51,7 +51,7 @@ func (t *Table) Append(row int64, r *Record) error {
 		return fmt.Errorf("row %d does not follow row %d", row, t.last)
 	}
 	size := r.Size()
-	local := t.local(size)
+	local := localBytes(t.file.page, size)
 	need := varintBytes(uint64(size)) + varintBytes(uint64(row)) + local
 	if int64(local) < size {
 		need += 4
@@ -82,17 +82,16 @@ func (t *Table) Append(row int64, r *Record) error {
 	return nil
 }
 
-// local is how many bytes of a row of some size stand in its leaf.
-func (t *Table) local(size int64) int {
-	page := int64(t.file.page)
-	if size <= page-35 {
+// localBytes is how many bytes of a row of some size stand in its leaf.
+func localBytes(page int, size int64) int {
+	if size <= int64(page-35) {
 		return int(size)
 	}
 	least := (page-12)*32/255 - 23
-	if some := least + (size-least)%(page-4); some <= page-35 {
+	if some := int64(least) + (size-int64(least))%int64(page-4); some <= int64(page-35) {
 		return int(some)
 	}
-	return int(least)
+	return least
 }
 
 // open begins a leaf.
