@@ -159,7 +159,8 @@ type reader struct {
 	catalog *catalog
 	aside   string
 	at      database.Location
-	own     bool // see reading
+	own     bool   // see reading
+	hold    string // what the first COPY comes after, in the same message
 }
 
 func (r *reader) rows(ctx context.Context, t *database.Table, send func(*database.Batch) error) error {
@@ -191,8 +192,11 @@ func (r *reader) rows(ctx context.Context, t *database.Table, send func(*databas
 }
 
 func (r *reader) read(ctx context.Context, how *reading, send func(*database.Batch) error) error {
+	hold := r.hold
 	for _, part := range how.relations {
-		if err := copyOut(ctx, r.conn, how.sql(part), how.stream(r.aside, send)); err != nil {
+		sql := hold + how.sql(part)
+		hold = ""
+		if err := copyOut(ctx, r.conn, sql, how.stream(r.aside, send)); err != nil {
 			return err
 		}
 	}

@@ -143,35 +143,29 @@ func (c *catalog) lying(t *database.Table) []*relation {
 	return nil
 }
 
-// hold locks relations for a worker, unless another session waits to change one: a worker would
-// wait behind that session, and that session for the leader.
-func hold(ctx context.Context, conn *pgx.Conn, all []*relation) (bool, error) {
+// holdSQL locks relations for a worker, unless another session waits to change one: a worker would
+// wait behind that session, and that session for the leader. It stands before the first COPY in one
+// message, so that the lock takes no round trip of its own.
+func holdSQL(all []*relation) string {
 	if len(all) == 0 {
-		return true, nil
+		return ""
 	}
 	names := make([]string, len(all))
 	for i, r := range all {
 		names[i] = "ONLY " + r.sql()
 	}
-	_, err := conn.Exec(ctx, "SAVEPOINT held; LOCK TABLE "+strings.Join(names, ", ")+" IN ACCESS SHARE MODE NOWAIT; RELEASE SAVEPOINT held")
-	var pg *pgconn.PgError
-	if !errors.As(err, &pg) {
-		return err == nil, translate(err)
-	}
-	if _, err := conn.Exec(ctx, "ROLLBACK TO SAVEPOINT held; RELEASE SAVEPOINT held"); err != nil {
-		return false, translate(err)
-	}
-	switch pg.Code {
-	case lockNotAvailable:
-		return false, nil
-	case insufficientPrivilege: // COPY says what the user lacks
-		return true, nil
-	}
-	return false, translate(err)
+	return "SAVEPOINT held; LOCK TABLE " + strings.Join(names, ", ") + " IN ACCESS SHARE MODE NOWAIT; RELEASE SAVEPOINT held; "
 }
 
-// Codes of what hold may meet.
-const (
-	lockNotAvailable      = "55P03"
-	insufficientPrivilege = "42501"
-)
+// notHeld says that the server refused the lock of holdSQL, and makes the transaction usable again.
+func notHeld(ctx context.Context, conn *pgx.Conn, err error) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || pg.Code != lockNotAvailable {
+		return false
+	}
+	_, err = conn.Exec(ctx, "ROLLBACK TO SAVEPOINT held; RELEASE SAVEPOINT held")
+	return err == nil
+}
+
+// lockNotAvailable is the code of a lock that NOWAIT did not get.
+const lockNotAvailable = "55P03"

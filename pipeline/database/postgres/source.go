@@ -151,15 +151,12 @@ func (s *source) Rows(ctx context.Context, t *database.Table, send func(*databas
 		return err
 	}
 	defer func() { s.idle <- s.usable(conn) }()
-	held, err := hold(ctx, conn, s.catalog.lying(t))
-	if err != nil {
-		return err
-	}
-	if !held {
+	r := &reader{conn: conn, catalog: s.catalog, aside: s.aside, at: s.at, hold: holdSQL(s.catalog.lying(t))}
+	err = r.ordered(ctx, t, send)
+	if notHeld(ctx, conn, err) {
 		return s.lead(ctx, t, send)
 	}
-	r := &reader{conn: conn, catalog: s.catalog, aside: s.aside, at: s.at}
-	return readingError(t, r.ordered(ctx, t, send))
+	return readingError(t, err)
 }
 
 // lead reads a table by the leader, to the end even if nobody wants more of it.
