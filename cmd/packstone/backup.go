@@ -151,7 +151,7 @@ func (a *app) planBackup(o backupOptions, args []string) (run plannedBackup, err
 		Parent: o.parent, SkipUnchanged: o.skipUnchanged,
 		Concurrency: a.flags.concurrency, Progress: new(pipeline.Progress),
 	}
-	if run.PackSize, err = a.packSize(o.packSize); err != nil {
+	if run.PackSize, err = packSize(o.packSize, a.flags.memoryLimit); err != nil {
 		return run, err
 	}
 	if run.Time, err = catalog.ParseSnapshotTime(o.time, time.Now()); err != nil {
@@ -172,8 +172,8 @@ func (a *app) planBackup(o backupOptions, args []string) (run plannedBackup, err
 }
 
 // packSize is the size of packs that was asked for, less than usual where memory is tight.
-func (a *app) packSize(asked flagvalue.Size) (int, error) {
-	if asked == 0 && a.flags.memoryLimit > 0 && a.flags.memoryLimit < 128<<20 {
+func packSize(asked, memory flagvalue.Size) (int, error) {
+	if asked == 0 && memory > 0 && memory < 128<<20 {
 		return 8 << 20, nil
 	}
 	if asked == 0 {

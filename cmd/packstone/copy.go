@@ -106,10 +106,10 @@ func copyOutcome(m *message.Copy, err error) error {
 }
 
 // writeOptions are how copies are written.
-func (a *app) writeOptions(packSize flagvalue.Size) (backup.Options, error) {
+func (a *app) writeOptions(size flagvalue.Size) (backup.Options, error) {
 	o := backup.Options{Concurrency: a.flags.concurrency, Progress: new(pipeline.Progress), Advice: a.Warn}
 	var err error
-	o.PackSize, err = a.packSize(packSize)
+	o.PackSize, err = packSize(size, a.flags.memoryLimit)
 	return o, err
 }
 

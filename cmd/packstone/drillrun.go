@@ -222,27 +222,8 @@ func (a *app) assertionRunner(settings config.Drill) func(ctx context.Context, c
 
 // planDrill prints what a drill would do.
 func (a *app) planDrill(with drill.Options) error {
-	s := with.Snapshot
-	a.out.Line("would restore snapshot %s of %s below %s, which takes up to %s", s.ShortID(), output.Time(s.Time), output.Name(with.Directory), output.Bytes(int64(drill.Need(s))))
-	for i := range s.Sources {
-		place := with.Places[s.Sources[i].Name]
-		where := place.Engine
-		switch {
-		case place.Server != "":
-			where = "a new database on the server of the URL in " + place.Server
-		case where == "" && s.Sources[i].IsDatabase():
-			where = "a server of its own engine if that is installed, else sqlite"
-		case where == "":
-			where = "a directory"
-		}
-		a.out.Line("%s: to %s", output.Name(s.Sources[i].Name), output.Name(where))
-	}
-	for _, x := range with.Assertions {
-		what := strings.Join(x.Command, " ")
-		if x.SQL != "" {
-			what = x.Source + ": " + x.SQL
-		}
-		a.out.Line("would assert: %s", output.Name(what))
+	for _, line := range message.DrillPlan(with) {
+		a.out.Line("%s", line)
 	}
 	a.out.Note("nothing was done: this was a dry run")
 	return a.out.Err()

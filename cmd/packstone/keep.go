@@ -75,20 +75,20 @@ func (a *app) keep(ctx context.Context, o keepOptions) error {
 	if err != nil {
 		return err
 	}
-	run, err := a.keepRun(repo, storage, o)
+	run, err := o.run(repo, storage)
 	if err != nil {
 		return err
 	}
-	run.Mode = mode
+	run.Mode, run.DryRun = mode, a.flags.dryRun
 	stop := a.out.Progress(meter.OfLocks(run.Progress))
 	report, err := keep.Run(ctx, repo, run)
 	stop()
 	return a.reportKeep(report, err)
 }
 
-// keepRun is how a run goes.
-func (a *app) keepRun(repo *catalog.Repository, storage *config.Storage, o keepOptions) (run keep.Options, err error) {
-	run = keep.Options{Locker: storage.Locker(), AnyGrow: o.accept, Ask: o.ask, DryRun: a.flags.dryRun, Progress: &keep.Progress{}}
+// run is how a run goes.
+func (o keepOptions) run(repo *catalog.Repository, storage *config.Storage) (run keep.Options, err error) {
+	run = keep.Options{Locker: storage.Locker(), AnyGrow: o.accept, Ask: o.ask, Progress: &keep.Progress{}}
 	if run.Locker == nil {
 		return run, catalog.Refuse("%s is no bucket: %w; keep a copy of the repository in a bucket with Object Lock", storage.Location(), keep.ErrUnlocked)
 	}

@@ -238,9 +238,6 @@ func (p *platformRun) safety() error {
 	return nil
 }
 
-// reportsIn is where reports lie.
-func (a *app) reportsIn() string { return filepath.Join(a.StateRoot(), "restores") }
-
 // restorePlatform brings a whole platform back.
 func (r *restoring) restorePlatform(ctx context.Context, v *view.View, settings *config.Config) (err error) {
 	if err := r.o.platform.maps.Check(r.snapshot, r.o.inPlace); err != nil {
@@ -251,7 +248,7 @@ func (r *restoring) restorePlatform(ctx context.Context, v *view.View, settings 
 		return err
 	}
 	defer file.Close()
-	found, err := platform.FindUnfinished(r.reportsIn(), r.repo.Format.Repository, r.flags.set, r.Warn)
+	found, err := platform.FindUnfinished(r.RestoreReports(), r.repo.Format.Repository, r.flags.set, r.Warn)
 	if err != nil {
 		return err
 	}
@@ -271,7 +268,7 @@ func (r *restoring) restorePlatform(ctx context.Context, v *view.View, settings 
 	if report == nil {
 		report = platform.Begin(r.repo, r.snapshot, machine.Name(), r.flags.at, p.restore.Sources, time.Now())
 		report.Maps = r.o.platform.maps
-		file.Name(r.reportsIn(), report)
+		file.Name(r.RestoreReports(), report)
 	} else {
 		r.out.Note("an earlier run was cut off; this one goes on with what that left to do")
 		file.Path = path
@@ -288,7 +285,7 @@ func (a *app) holdReports(set string) (*platform.File, error) {
 	if a.flags.dryRun {
 		return new(platform.File), nil
 	}
-	return platform.Hold(a.reportsIn(), set)
+	return platform.Hold(a.RestoreReports(), set)
 }
 
 // goOn plans, asks, and restores.

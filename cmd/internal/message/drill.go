@@ -133,6 +133,37 @@ func (m Drill) Text(layOut func(output.Table) string) string {
 		output.OrDash(m.Set.String()), m.Hostname, m.SnapshotID[:catalog.ShortID], verdict, m.ID[:catalog.ShortID])
 }
 
+// DrillPlan says what a drill would do, a line for each step.
+func DrillPlan(with drill.Options) []string {
+	s := with.Snapshot
+	lines := []string{fmt.Sprintf("would restore snapshot %s of %s below %s, which takes up to %s", s.ShortID(), output.Time(s.Time), output.Name(with.Directory), output.Bytes(int64(drill.Need(s))))}
+	for i := range s.Sources {
+		name := s.Sources[i].Name
+		lines = append(lines, fmt.Sprintf("%s: to %s", output.Name(name), output.Name(scratchOf(&s.Sources[i], with.Places[name]))))
+	}
+	for _, x := range with.Assertions {
+		what := strings.Join(x.Command, " ")
+		if x.SQL != "" {
+			what = x.Source + ": " + x.SQL
+		}
+		lines = append(lines, fmt.Sprintf("would assert: %s", output.Name(what)))
+	}
+	return lines
+}
+
+// scratchOf is where a source would be restored to.
+func scratchOf(s *catalog.SourceState, place drill.Place) string {
+	switch {
+	case place.Server != "":
+		return "a new database on the server of the URL in " + place.Server
+	case place.Engine != "":
+		return place.Engine
+	case s.IsDatabase():
+		return "a server of its own engine if that is installed, else sqlite"
+	}
+	return "a directory"
+}
+
 // LastDrill is the last drill of a set of a host.
 type LastDrill struct {
 	Set        output.Name `json:"set" doc:"The set; empty for paths."`

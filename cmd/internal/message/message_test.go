@@ -133,3 +133,13 @@ func TestWhatIsDanglingSaysWhatItsValueMeans(t *testing.T) {
 		}
 	}
 }
+
+func TestAPlanOfADrillSaysWhereEachSourceGoes(t *testing.T) {
+	s := &catalog.Snapshot{Sources: []catalog.SourceState{{Name: "files", Type: "files"}, {Name: "a", Type: "database"}, {Name: "b", Type: "database"}, {Name: "c", Type: "database"}}}
+	lines := DrillPlan(drill.Options{
+		Snapshot: s, Directory: "/scratch", Places: map[string]drill.Place{"b": {Engine: "sqlite"}, "c": {Server: "/etc/url"}},
+		Assertions: []drill.Assertion{{Source: "a", SQL: "SELECT 1"}, {Command: []string{"test", "-e", "x"}}},
+	})
+	wantLines(t, strings.Join(lines[1:], "\n"), "files: to a directory", "a: to a server of its own engine if that is installed, else sqlite", "b: to sqlite",
+		"c: to a new database on the server of the URL in /etc/url", "would assert: a: SELECT 1", "would assert: test -e x")
+}
