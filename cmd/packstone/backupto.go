@@ -14,6 +14,7 @@ import (
 	"github.com/packstone/packstone/catalog/view"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/copy"
 )
@@ -51,7 +52,7 @@ type reception struct {
 
 // backupToEach backs up to several repositories, one after the other: each reads the sources and
 // has a success of its own.
-func (a *app) backupToEach(ctx context.Context, o backupOptions, args []string, to []string) (made *backupSummary, err error) {
+func (a *app) backupToEach(ctx context.Context, o backupOptions, args []string, to []string) (made *message.Backup, err error) {
 	a.flags.Repository = to[0]
 	first, err := a.planBackup(o, args)
 	if err != nil {
@@ -200,19 +201,15 @@ func (a *app) copyMissing(ctx context.Context, from, to *reception, missing []ar
 	if m == nil {
 		return err
 	}
-	return m.outcome(err)
+	return copyOutcome(m, err)
 }
 
 // leaveOld leaves out what a writer that may not date back cannot copy any more, and says so.
 func (a *app) leaveOld(to *reception, from string, chosen []*catalog.Snapshot) ([]*catalog.Snapshot, error) {
-	may, err := to.repo.MayBackdate()
-	if err != nil || may {
-		return chosen, err
-	}
-	fresh := slices.DeleteFunc(slices.Clone(chosen), to.repo.IsBackdated)
-	if old := len(chosen) - len(fresh); old > 0 {
+	fresh, err := copy.Datable(to.repo, chosen)
+	if old := len(chosen) - len(fresh); err == nil && old > 0 {
 		a.Warn(fmt.Sprintf("%s that %s has missed are more than a day old, and this host's key may not backdate there: ask its owner to allow it "+
 			"(packstone key writer bind NAME --role %s), or copy them with packstone copy --undated --from %s -r %s", output.Plural(old, "snapshot"), to.name, catalog.RoleBackdate, from, to.name))
 	}
-	return fresh, nil
+	return fresh, err
 }

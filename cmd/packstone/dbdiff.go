@@ -3,20 +3,16 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/packstone/packstone/archive/disk"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/rowdiff"
-	"github.com/packstone/packstone/pipeline/database/rows"
 )
 
 type dbDiffOptions struct {
@@ -52,40 +48,13 @@ back what the first snapshot has and the second lacks, for psql, mariadb, mysql 
 	})
 }
 
-// dbTableChange is a table that differs, as JSON.
-type dbTableChange struct {
-	Table   string   `json:"table" doc:"Its name in the first snapshot, or in the one that has it."`
-	Only    string   `json:"only,omitempty" doc:"- if only the first snapshot has the table, + if only the second."`
-	Rows    int64    `json:"rows,omitempty" doc:"Rows of such a table."`
-	Added   int64    `json:"added" doc:"Rows that only the second snapshot has."`
-	Removed int64    `json:"removed" doc:"Rows that only the first snapshot has."`
-	Changed int64    `json:"changed" doc:"Rows with the same key and other values."`
-	Columns []string `json:"columns,omitempty" doc:"How the columns differ."`
-	Keys    []string `json:"keys" doc:"The keys of the first rows that differ, each after +, - or M."`
-}
-
-// dbDiffSummary is what db diff prints as JSON at its end.
-type dbDiffSummary struct {
-	Source        string  `json:"source_snapshot" doc:"The first snapshot."`
-	Target        string  `json:"target_snapshot" doc:"The second snapshot."`
-	Tables        int     `json:"tables" doc:"Tables that were compared."`
-	Differ        int     `json:"tables_changed" doc:"Of these, tables that differ."`
-	Added         int64   `json:"added" doc:"Rows that only the second snapshot has."`
-	Removed       int64   `json:"removed" doc:"Rows that only the first snapshot has."`
-	Changed       int64   `json:"changed" doc:"Rows with the same key and other values."`
-	Inserts       int64   `json:"inserts" doc:"Rows that the script inserts."`
-	Updates       int64   `json:"updates" doc:"Rows that the script sets back."`
-	TotalDuration float64 `json:"total_duration" doc:"Seconds."`
-}
-
 // dbDiffer is one run of db diff.
 type dbDiffer struct {
 	*app
 	o       dbDiffOptions
 	begun   time.Time
-	summary dbDiffSummary
-	keys    map[string][]string // of the first rows that differ, by table
-	listed  map[string]int64    // how many rows these are
+	summary message.DatabaseDiff
+	listing rowdiff.Listing
 }
 
 func (d *dbDiffer) run(ctx context.Context, args []string) error {
@@ -104,7 +73,7 @@ func (d *dbDiffer) run(ctx context.Context, args []string) error {
 	if err := d.checkPatterns(ctx, before, after); err != nil {
 		return err
 	}
-	d.summary.Source, d.summary.Target, d.keys, d.listed = id, other, map[string][]string{}, map[string]int64{}
+	d.summary.Source, d.summary.Target = id, other
 	results, err := d.compare(ctx, before, after)
 	if err != nil {
 		return err
@@ -120,22 +89,14 @@ func (d *dbDiffer) open(ctx context.Context, b *browser, text string) (database.
 	}
 	var found []*catalog.SourceState
 	for _, s := range at.Sources {
-		if s.Type == databaseType {
+		if s.IsDatabase() {
 			found = append(found, s)
 		}
 	}
 	if len(found) != 1 || at.Path != "" {
 		return nil, "", usage("%s names %d databases: name one as SNAPSHOT:SOURCE", text, len(found))
 	}
-	t, err := b.Tree(at.Snapshot, found[0])
-	if err != nil {
-		return nil, "", err
-	}
-	fetcher, err := b.Fetcher(at.Snapshot)
-	if err != nil {
-		return nil, "", err
-	}
-	src, err := rows.Open(fetcher.Files(ctx, t), database.SourceOptions{Filter: d.o.filter.filter, Aside: d.Aside()})
+	src, err := b.Database(ctx, at.Snapshot, found[0], database.SourceOptions{Filter: d.o.filter.filter, Aside: d.Aside()})
 	return src, at.Snapshot.ID.String(), err
 }
 
@@ -150,65 +111,21 @@ func (d *dbDiffer) checkPatterns(ctx context.Context, before, after database.Sou
 
 // compare compares, and writes the script where one is wanted.
 func (d *dbDiffer) compare(ctx context.Context, before, after database.Source) (results []rowdiff.Result, err error) {
-	run := func(each func(*rowdiff.Table, *rowdiff.Change) error) error {
+	run := func(take func(*rowdiff.Table, *rowdiff.Change) error) (err error) {
 		results, err = rowdiff.Compare(ctx, before, after, rowdiff.Options{Aside: d.Aside()}, func(t *rowdiff.Table, c *rowdiff.Change) error {
-			d.note(t, c)
-			return each(t, c)
+			d.listing.Note(t, c)
+			return take(t, c)
 		})
 		return err
 	}
 	if d.o.script == "" {
-		return results, run(func(*rowdiff.Table, *rowdiff.Change) error { return nil })
+		err = run(func(*rowdiff.Table, *rowdiff.Change) error { return nil })
+		return results, err
 	}
-	schema, err := before.Schema(ctx)
-	if err != nil {
-		return nil, err
-	}
-	engine := d.o.engine
-	if engine == "" {
-		engine = schema.Engine
-	}
-	err = disk.Replace(d.o.script, disk.Options{Prefix: ".packstone-sql-", Sync: true}, func(out io.Writer) error {
-		return d.write(out, engine, schema, run)
-	})
-	if err != nil {
-		err = fmt.Errorf("write %s: %w", d.o.script, err)
-	}
+	file := rowdiff.ScriptFile{Path: d.o.script, Engine: d.o.engine, Updates: d.o.updates, Aside: d.Aside()}
+	err = file.Write(ctx, before, run)
+	d.summary.Inserts, d.summary.Updates = file.Inserts, file.Updated
 	return results, err
-}
-
-func (d *dbDiffer) write(out io.Writer, engine string, s *database.Schema, run func(func(*rowdiff.Table, *rowdiff.Change) error) error) error {
-	script, err := rowdiff.NewScript(out, engine, s, d.o.updates, d.Aside())
-	if err != nil {
-		return err
-	}
-	err = run(script.Take)
-	if err == nil {
-		err = script.End()
-	}
-	d.summary.Inserts, d.summary.Updates = script.Inserts, script.Updates
-	return errors.Join(err, script.Close())
-}
-
-// keysListed is how many rows of a table are listed.
-const keysListed = 5
-
-// note remembers the first rows of a table that differ.
-func (d *dbDiffer) note(t *rowdiff.Table, c *rowdiff.Change) {
-	list := d.keys[t.ID()]
-	if len(list) >= keysListed {
-		return
-	}
-	cells := c.Before
-	if cells == nil {
-		cells = c.After
-	}
-	text := string(c.Kind) + " " + database.RowAddress(t.Table, cells)
-	if c.Count > 1 {
-		text += fmt.Sprintf(", %d times", c.Count)
-	}
-	d.keys[t.ID()] = append(list, text)
-	d.listed[t.ID()] += c.Count
 }
 
 // tell prints what differs.
@@ -224,7 +141,7 @@ func (d *dbDiffer) tell(results []rowdiff.Result) error {
 		d.tellTable(r)
 	}
 	m.TotalDuration = time.Since(d.begun).Seconds()
-	d.out.Summary(*m, m.text(d.o))
+	d.out.Summary(*m, m.Text(d.o.script))
 	if m.Differ > 0 {
 		return exitWith(exitIntegrity, "%s of %d differ", output.Plural(m.Differ, "table"), m.Tables)
 	}
@@ -232,12 +149,9 @@ func (d *dbDiffer) tell(results []rowdiff.Result) error {
 }
 
 func (d *dbDiffer) tellTable(r rowdiff.Result) {
-	keys := d.keys[r.Table]
+	keys := d.listing.Lines(r.Table)
 	if d.out.JSON() {
-		if keys == nil {
-			keys = []string{}
-		}
-		d.out.Message("table_change", dbTableChange{r.Table, string(r.Only), onlyRows(r), r.Added, r.Removed, r.Changed, r.Columns, keys}, "")
+		d.out.Message("table_change", message.TableChangeOf(r, keys), "")
 		return
 	}
 	switch r.Only {
@@ -255,25 +169,7 @@ func (d *dbDiffer) tellTable(r rowdiff.Result) {
 	for _, line := range keys {
 		d.out.Line("  %s", line)
 	}
-	if more := r.Added + r.Removed + r.Changed - d.listed[r.Table]; more > 0 {
+	if more := d.listing.Left(r); more > 0 {
 		d.out.Line("  and %d more", more)
 	}
-}
-
-// onlyRows counts the rows of a table that one snapshot has.
-func onlyRows(r rowdiff.Result) int64 {
-	if r.Only == "" {
-		return 0
-	}
-	return r.Rows
-}
-
-func (m dbDiffSummary) text(o dbDiffOptions) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "from snapshot %s to %s: %s compared, %d differ; rows: %d added, %d removed, %d changed", m.Source[:shortID], m.Target[:shortID],
-		output.Plural(m.Tables, "table"), m.Differ, m.Added, m.Removed, m.Changed)
-	if o.script != "" {
-		fmt.Fprintf(&b, "\nwrote %s, which inserts %s and sets %d back", o.script, output.Plural(m.Inserts, "row"), m.Updates)
-	}
-	return b.String()
 }

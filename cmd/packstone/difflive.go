@@ -8,10 +8,10 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/browse"
 	"github.com/packstone/packstone/pipeline/database"
-	"github.com/packstone/packstone/pipeline/database/rows"
 )
 
 // live compares a snapshot with its sources as they are now.
@@ -38,13 +38,13 @@ func (d *differ) live(ctx context.Context, text string) error {
 	if at.Path != "" {
 		return usage("--live compares whole sources: name SNAPSHOT or SNAPSHOT:SOURCE")
 	}
-	d.summary = diffSummary{Source: s.ID.String()}
+	d.summary = message.Diff{Source: s.ID.String()}
 	for _, source := range at.Sources {
 		if err := d.liveSource(ctx, b, s, source); err != nil {
-			return fmt.Errorf("compare %s: %w", placeName(source.Name, ""), err)
+			return fmt.Errorf("compare %s: %w", message.Place(source.Name, ""), err)
 		}
 	}
-	d.out.Summary(d.summary, d.summary.text())
+	d.out.Summary(d.summary, d.summary.Text())
 	if d.problems > 0 {
 		return exitWith(exitMissing, "%s not compared (listed above)", output.Plural(d.problems, "entry"))
 	}
@@ -52,10 +52,10 @@ func (d *differ) live(ctx context.Context, text string) error {
 }
 
 func (d *differ) liveSource(ctx context.Context, b *browser, s *catalog.Snapshot, source *catalog.SourceState) (err error) {
-	switch source.Type {
-	case databaseType:
+	switch {
+	case source.IsDatabase():
 		return d.liveDatabase(ctx, b, s, source)
-	case "command":
+	case source.Type == "command":
 		d.problem(source.Name, "", errors.New("it is the output of a command, which has no state to compare with"))
 		return nil
 	}
@@ -89,7 +89,7 @@ func (d *differ) liveSource(ctx context.Context, b *browser, s *catalog.Snapshot
 // problem tells what cannot be compared.
 func (d *differ) problem(source, path string, err error) {
 	d.problems++
-	d.out.Problem(placeName(source, path).String(), "compare", err)
+	d.out.Problem(message.Place(source, path).String(), "compare", err)
 }
 
 func (d *differ) liveDatabase(ctx context.Context, b *browser, s *catalog.Snapshot, source *catalog.SourceState) (err error) {
@@ -105,15 +105,7 @@ func (d *differ) liveDatabase(ctx context.Context, b *browser, s *catalog.Snapsh
 	if err != nil {
 		return err
 	}
-	t, err := b.Tree(s, source)
-	if err != nil {
-		return err
-	}
-	fetcher, err := b.Fetcher(s)
-	if err != nil {
-		return err
-	}
-	was, err := rows.Open(fetcher.Files(ctx, t), database.SourceOptions{Aside: d.Aside()})
+	was, err := b.Database(ctx, s, source, database.SourceOptions{Aside: d.Aside()})
 	if err != nil {
 		return err
 	}
@@ -122,7 +114,7 @@ func (d *differ) liveDatabase(ctx context.Context, b *browser, s *catalog.Snapsh
 		return err
 	}
 	defer func() { err = errors.Join(err, now.Close()) }()
-	return browse.CompareDatabase(ctx, was.(browse.Stored), now, func(c browse.TableChange) error { return d.takeTable(source.Name, c) })
+	return browse.CompareDatabase(ctx, was, now, func(c browse.TableChange) error { return d.takeTable(source.Name, c) })
 }
 
 // takeTable counts and tells a table that differs.
@@ -130,9 +122,9 @@ func (d *differ) takeTable(source string, c browse.TableChange) error {
 	d.summary.ChangedTables++
 	path := "tables/" + c.Table
 	if d.out.JSON() {
-		d.out.Message("change", changeMessage{Source: output.Name(source), Path: output.Name(path), Modifier: string(c.Kind), Rows: c.Rows, RowsNow: c.Now}, "")
+		d.out.Message("change", message.Change{Source: output.Name(source), Path: output.Name(path), Modifier: string(c.Kind), Rows: c.Rows, RowsNow: c.Now}, "")
 	} else {
-		d.out.Line("%-4s %s (%s, %d now)", c.Kind, placeName(source, path), output.Plural(c.Rows, "row"), c.Now)
+		d.out.Line("%-4s %s (%s, %d now)", c.Kind, message.Place(source, path), output.Plural(c.Rows, "row"), c.Now)
 	}
 	return d.out.Err()
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/packstone/packstone/archive/disk"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/platform/drill"
 )
@@ -35,7 +36,7 @@ Without an ID it is the last drill. With --json it prints what the record says.`
 		if err != nil {
 			return err
 		}
-		report, err := pickReport(reports, strings.Join(args, ""))
+		report, err := drill.FindReport(reports, strings.Join(args, ""))
 		if err != nil {
 			return err
 		}
@@ -43,28 +44,9 @@ Without an ID it is the last drill. With --json it prints what the record says.`
 	})
 }
 
-// pickReport finds a report by the beginning of its id; "" is the newest.
-func pickReport(reports []*catalog.DrillReport, id string) (*catalog.DrillReport, error) {
-	var found []*catalog.DrillReport
-	for _, d := range reports {
-		if strings.HasPrefix(d.ID.String(), id) {
-			found = append(found, d)
-		}
-	}
-	switch {
-	case len(reports) == 0:
-		return nil, exitWith(exitFailed, "there is no report of a drill yet; packstone drill run makes one")
-	case len(found) == 0:
-		return nil, exitWith(exitFailed, "there is no report of a drill whose id begins with %s; packstone drill status lists the last ones", output.Name(id))
-	case id != "" && len(found) > 1:
-		return nil, usage("%s of drills have an id that begins with %s: give more of it", output.Plural(len(found), "report"), id)
-	}
-	return found[0], nil
-}
-
 func (a *app) showReport(report *catalog.DrillReport, repo *catalog.Repository, file string) error {
 	if a.out.JSON() {
-		a.out.Message("drill_report", drillMessageOf(report), "")
+		a.out.Message("drill_report", message.DrillOf(report), "")
 		return a.out.Err()
 	}
 	write := func(to io.Writer) error {

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +14,8 @@ import (
 	"github.com/packstone/packstone/cmd/internal/doctor"
 	"github.com/packstone/packstone/cmd/internal/hook"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
+	"github.com/packstone/packstone/cmd/internal/meter"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/platform/drill"
@@ -148,7 +148,7 @@ func (a *app) drill(ctx context.Context, o drillOptions, set string) (*catalog.D
 	if a.flags.dryRun {
 		return nil, a.planDrill(with)
 	}
-	stop := a.out.Progress(backupCounts(with.Progress))
+	stop := a.out.Progress(meter.Of(with.Progress))
 	report, err := drill.Run(ctx, with)
 	stop()
 	if report == nil || err != nil && !errors.Is(err, drill.ErrFailed) {
@@ -173,16 +173,7 @@ func (a *app) pickDrilled(ctx context.Context, repo *catalog.Repository, any boo
 	if err != nil || !any {
 		return newest, err
 	}
-	var all []*catalog.Snapshot
-	for _, s := range v.Trusted(v.Snapshots) {
-		if s.Set == newest.Set && s.Host == newest.Host && filter.Matches(s) && s.Complete() {
-			all = append(all, s)
-		}
-	}
-	if len(all) == 0 {
-		return newest, nil
-	}
-	return all[rand.IntN(len(all))], nil
+	return drill.Choose(newest, v.Trusted(v.Snapshots), filter), nil
 }
 
 // drillWith says how a snapshot is drilled.
@@ -231,27 +222,8 @@ func (a *app) assertionRunner(settings config.Drill) func(ctx context.Context, c
 
 // planDrill prints what a drill would do.
 func (a *app) planDrill(with drill.Options) error {
-	s := with.Snapshot
-	a.out.Line("would restore snapshot %s of %s below %s, which takes up to %s", s.ShortID(), output.Time(s.Time), output.Name(with.Directory), output.Bytes(int64(drill.Need(s))))
-	for i := range s.Sources {
-		place := with.Places[s.Sources[i].Name]
-		where := place.Engine
-		switch {
-		case place.Server != "":
-			where = "a new database on the server of the URL in " + place.Server
-		case where == "" && s.Sources[i].Type == databaseType:
-			where = "a server of its own engine if that is installed, else sqlite"
-		case where == "":
-			where = "a directory"
-		}
-		a.out.Line("%s: to %s", output.Name(s.Sources[i].Name), output.Name(where))
-	}
-	for _, x := range with.Assertions {
-		what := strings.Join(x.Command, " ")
-		if x.SQL != "" {
-			what = x.Source + ": " + x.SQL
-		}
-		a.out.Line("would assert: %s", output.Name(what))
+	for _, line := range message.DrillPlan(with) {
+		a.out.Line("%s", line)
 	}
 	a.out.Note("nothing was done: this was a dry run")
 	return a.out.Err()
@@ -259,48 +231,16 @@ func (a *app) planDrill(with drill.Options) error {
 
 // tellDrill prints a report, and says how the drill ends.
 func (a *app) tellDrill(report *catalog.DrillReport) error {
-	m := drillMessageOf(report)
+	m := message.DrillOf(report)
 	for _, text := range m.Remarks {
 		a.out.Note("note: %s", text)
 	}
 	for _, text := range m.Failures {
 		a.out.Problem("", "drill", errors.New(text.String()))
 	}
-	a.out.Summary(m, m.text(a.out.Table))
+	a.out.Summary(m, m.Text(a.out.Table))
 	if !report.Passed {
 		return exitWith(exitDrill, "the drill of %s failed (listed above); packstone drill report %s shows it whole", output.OrDash(m.Set.String()), m.ID[:shortID])
 	}
 	return a.out.Err()
-}
-
-// text is the report for a person.
-func (m drillMessage) text(layOut func(output.Table) string) string {
-	table := output.Table{Head: []string{"STEP", "TOOK", "BYTES", "IN RTO"}, Right: []int{1, 2}}
-	for _, s := range m.Steps {
-		moved := "-"
-		if s.Bytes > 0 {
-			moved = output.Bytes(int64(s.Bytes))
-		}
-		name := s.Name.String()
-		if s.Failed {
-			name += ": failed"
-		}
-		table.Rows = append(table.Rows, []string{name, drill.Duration(s.Duration), moved, output.YesNo(s.RTO)})
-	}
-	noticed, done := 0, 0
-	for _, c := range m.Controls {
-		if c.Noticed {
-			noticed++
-		}
-		if !c.Skipped {
-			done++
-		}
-	}
-	verdict := "failed"
-	if m.Passed {
-		verdict = "passed"
-	}
-	return fmt.Sprintf("%s\nRPO %s, RTO %s; the drill took %s\nnoticed %d of %s that it has done to its own copy\ndrill of %s of %s, snapshot %s: %s; report %s",
-		strings.TrimRight(layOut(table), "\n"), drill.Duration(m.RPO), drill.Duration(m.RTO), drill.Duration(m.Duration), noticed, output.Plural(done, "damage"),
-		output.OrDash(m.Set.String()), m.Hostname, m.SnapshotID[:shortID], verdict, m.ID[:shortID])
 }

@@ -10,16 +10,10 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/browse"
 )
-
-// foundRow is a match in the JSON array of find.
-type foundRow struct {
-	Snapshot     string    `json:"snapshot" doc:"The snapshot that has it."`
-	SnapshotTime time.Time `json:"snapshot_time" doc:"When that was taken."`
-	entryRow
-}
 
 type findOptions struct {
 	snapshots      []string
@@ -99,18 +93,10 @@ func newFinder(o findOptions, patterns []string) (*finder, error) {
 	return f, nil
 }
 
-// entryTypes reads types as ls prints them, or by the letters of find.
+// entryTypes reads types.
 func entryTypes(words []string) (types []entry.Type, err error) {
-	letters := map[string]string{"f": "file", "d": "dir", "l": "symlink", "p": "fifo", "c": "chardev", "b": "dev", "s": "socket"}
-	byWord := map[string]entry.Type{}
-	for t := entry.File; t <= entry.Socket; t++ {
-		byWord[t.Word()] = t
-	}
 	for _, word := range words {
-		if full := letters[word]; full != "" {
-			word = full
-		}
-		t, ok := byWord[word]
+		t, ok := browse.TypeOf(word)
 		if !ok {
 			return nil, usage("--type %s: want file, dir, symlink, fifo, chardev, dev or socket", word)
 		}
@@ -163,9 +149,9 @@ func (f *finder) search(ctx context.Context, search *browse.Finder, s *catalog.S
 
 func (f *finder) print(s *catalog.Snapshot, source *catalog.SourceState, e *entry.Entry) error {
 	f.found = true
-	row := foundRow{Snapshot: s.ID.String(), SnapshotTime: s.Time, entryRow: entryRowOf(source.Name, e)}
+	row := message.Found{Snapshot: s.ID.String(), SnapshotTime: s.Time, Entry: message.EntryOf(source.Name, e)}
 	if f.o.long {
-		return f.rows.Add(row, row.long(f.o.human))
+		return f.rows.Add(row, row.Long(f.o.human))
 	}
-	return f.rows.Add(row, row.place())
+	return f.rows.Add(row, row.Place())
 }

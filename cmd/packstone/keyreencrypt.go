@@ -11,6 +11,7 @@ import (
 	"github.com/packstone/packstone/catalog/retention"
 	"github.com/packstone/packstone/catalog/view"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/meter"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/crypto"
 	"github.com/packstone/packstone/pipeline/copy"
@@ -115,7 +116,7 @@ func (a *app) makeAnew(ctx context.Context, repo *catalog.Repository, anew *copy
 	o.Done = func(s *catalog.Snapshot, id archive.Name) {
 		m.Snapshots = append(m.Snapshots, reencryptedRow{s.ID.String(), id.String()})
 	}
-	stop := a.out.Progress(backupCounts(o.Write.Progress))
+	stop := a.out.Progress(meter.Of(o.Write.Progress))
 	err = anew.Make(ctx, repo, o)
 	stop()
 	if err != nil {

@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -11,35 +11,18 @@ import (
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/input"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/collect"
 )
-
-// planFile is what prune --plan writes.
-type planFile struct {
-	Schema     string     `json:"schema"`
-	Repository string     `json:"repository"`
-	Time       time.Time  `json:"time"`
-	Grace      string     `json:"grace"`
-	Bytes      int64      `json:"bytes"`
-	Packs      []planPack `json:"packs"`
-}
-
-type planPack struct {
-	Name  string `json:"name"`
-	Kind  string `json:"kind"`
-	Bytes int64  `json:"bytes"`
-	Why   string `json:"why"`
-}
 
 // largestPlan bounds the size of a plan's file, in bytes.
 const largestPlan = 1 << 30
 
 // planPrune says what prune would delete, and writes it down if it was asked to.
 func (a *app) planPrune(ctx context.Context, repo *catalog.Repository, o pruneOptions) error {
-	dry := *a
-	dry.flags.dryRun = true // a plan deletes nothing, so that nobody is asked
-	grace, err := dry.grace(repo, o.graceFlags)
+	o.yes = true // a plan deletes nothing, so that nobody is asked
+	grace, err := a.grace(repo, o.graceFlags)
 	if err != nil {
 		return err
 	}
@@ -48,13 +31,11 @@ func (a *app) planPrune(ctx context.Context, repo *catalog.Repository, o pruneOp
 	if err != nil {
 		return err
 	}
-	m := pruneSummary{
-		Packs: len(plan.Packs), Bytes: plan.Bytes, Stored: plan.Stored, Later: plan.Later, LaterUntil: plan.LaterAt, Leftovers: len(plan.Sighted),
-		Plan: o.plan, DryRun: true,
-	}
-	if m.repackSummary, err = a.planRepack(ctx, repo, term, o); err != nil {
+	repack, err := a.planRepack(ctx, repo, term, o)
+	if err != nil {
 		return err
 	}
+	m := message.PrunePlanOf(plan, repack, o.plan)
 	for _, p := range plan.Packs {
 		a.out.Detail(output.VerboseStatus{Action: "delete", Item: output.Name(p.Kind.Object(p.Name)), DataSize: p.Size})
 	}
@@ -63,22 +44,16 @@ func (a *app) planPrune(ctx context.Context, repo *catalog.Repository, o pruneOp
 			return err
 		}
 	}
-	a.out.Summary(m, m.text())
+	a.out.Summary(m, m.Text())
 	return a.out.Err()
 }
 
 func writePlan(name string, repo *catalog.Repository, t catalog.Term, plan *collect.Plan) error {
-	f := planFile{
-		Schema: output.Schema, Repository: repo.Format.Repository, Time: t.Now.UTC(), Grace: t.Grace.String(), Bytes: plan.Bytes, Packs: []planPack{},
+	text, err := plan.Encode(repo.Format.Repository, t)
+	if err == nil {
+		err = os.WriteFile(name, text, 0o666)
 	}
-	for _, p := range plan.Packs {
-		f.Packs = append(f.Packs, planPack{p.Name.String(), string(p.Kind), p.Size, p.Why})
-	}
-	text, err := json.MarshalIndent(f, "", "  ")
 	if err != nil {
-		return fmt.Errorf("write the plan: %w", err)
-	}
-	if err := os.WriteFile(name, append(text, '\n'), 0o666); err != nil {
 		return fmt.Errorf("write the plan: %w", err)
 	}
 	return nil
@@ -94,40 +69,14 @@ func readPlan(done <-chan struct{}, name, repository string) (catalog.PackSet, e
 	if err != nil {
 		return nil, usage("read the plan: %w", err)
 	}
-	var f planFile
-	if err := json.Unmarshal(text, &f); err != nil || f.Schema != output.Schema {
+	packs, err := collect.DecodePlan(text, repository)
+	switch {
+	case errors.Is(err, collect.ErrNoPlan):
 		return nil, usage("%s is not a plan of packstone prune", output.Name(name))
+	case err != nil && !errors.Is(err, catalog.ErrRefused):
+		return nil, usage("the plan %s: %w", output.Name(name), err)
 	}
-	if f.Repository != repository {
-		return nil, exitWith(exitRefused, "the plan is for repository %s, and this is %s", output.Name(f.Repository), repository)
-	}
-	packs := catalog.PackSet{}
-	for _, p := range f.Packs {
-		pack, err := archive.ParseName(p.Name)
-		if err != nil {
-			return nil, usage("the plan %s: %w", output.Name(name), err)
-		}
-		packs[pack] = true
-	}
-	return packs, nil
-}
-
-// explainMessage is what prune --explain prints as JSON.
-type explainMessage struct {
-	Pack   string       `json:"pack" doc:"The pack's name."`
-	Object string       `json:"object" doc:"Where it lies."`
-	Bytes  int64        `json:"bytes" doc:"Its size."`
-	Keep   []explainRow `json:"kept_by" doc:"The records that need it, the oldest first; none: the next prune deletes it."`
-}
-
-type explainRow struct {
-	Record    string      `json:"record" doc:"The record."`
-	Kind      string      `json:"kind" doc:"commit of a snapshot, or checkpoint of a backup that did not end."`
-	Snapshot  string      `json:"snapshot,omitempty" doc:"The id of the snapshot."`
-	Set       output.Name `json:"set,omitempty" doc:"Its set, if an identity is at hand."`
-	Hostname  output.Name `json:"hostname,omitempty" doc:"Its host, if an identity is at hand."`
-	Time      time.Time   `json:"time" doc:"When it was stored."`
-	Forgotten time.Time   `json:"forgotten,omitzero" doc:"When it was forgotten: it keeps the pack for the grace."`
+	return packs, err
 }
 
 // explainPack says what keeps a pack.
@@ -140,77 +89,30 @@ func (a *app) explainPack(ctx context.Context, repo *catalog.Repository, o prune
 	if err != nil {
 		return err
 	}
-	log := v.Log
 	grace, err := repo.Config.GracePeriod()
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	records, err := collect.Needs(ctx, repo, log, pack.Name, catalog.Term{Now: now, Grace: grace})
+	reasons, err := collect.Explain(ctx, repo, v.Log, pack.Name, catalog.Term{Now: time.Now(), Grace: grace})
 	if err != nil {
 		return err
 	}
-	snapshots := map[archive.Name]*catalog.Snapshot{}
-	if repo.CanRead() {
-		for _, read := range []func(context.Context, *catalog.Log) ([]*catalog.Snapshot, []error, error){repo.ReadSnapshots, repo.ReadForgotten} {
-			all, _, err := read(ctx, log)
-			if err != nil {
-				return err
-			}
-			for _, s := range all {
-				snapshots[s.ID] = s
-			}
-		}
-	}
-	m := explainMessage{Pack: pack.Name.String(), Object: pack.Kind.Object(pack.Name), Bytes: int64(pack.Size), Keep: []explainRow{}}
-	for _, rec := range records {
-		row := explainRow{Record: rec.Name(), Kind: string(rec.Kind), Time: rec.Date, Forgotten: log.Fate(rec.Hash).Gone(now)}
-		if rec.Kind == catalog.Commit {
-			row.Snapshot = rec.Hash.String()
-		}
-		if s := snapshots[rec.Hash]; s != nil {
-			row.Set, row.Hostname = output.Name(s.Set), output.Name(s.Host)
-		}
-		m.Keep = append(m.Keep, row)
-	}
-	a.out.Message("explain", m, m.text(grace))
+	m := message.ExplainOf(pack, reasons)
+	a.out.Message("explain", m, m.Text(grace))
 	return a.out.Err()
 }
 
 // packNamed finds a pack by its name, or the beginning of it.
 func packNamed(ctx context.Context, repo *catalog.Repository, prefix string) (*archive.Pack, error) {
 	var found []*archive.Pack
-	for pack, err := range archive.ListPacks(ctx, repo.Store) {
-		if err != nil {
-			return nil, err
-		}
-		if len(prefix) >= 4 && strings.HasPrefix(pack.Name.String(), prefix) {
-			found = append(found, pack)
+	if len(prefix) >= 4 && strings.Trim(prefix, "0123456789abcdef") == "" {
+		var err error
+		if found, err = archive.FindPacks(ctx, repo.Store, prefix); err != nil {
+			return nil, fmt.Errorf("list packs: %w", err)
 		}
 	}
 	if len(found) != 1 {
 		return nil, usage("--explain %s: %s match; want at least 4 digits of the name of one", output.Name(prefix), output.Plural(len(found), "pack"))
 	}
 	return found[0], nil
-}
-
-func (m explainMessage) text(grace time.Duration) string {
-	text := fmt.Sprintf("%s, %s", m.Object, output.Bytes(m.Bytes))
-	if len(m.Keep) == 0 {
-		return text + "\nnothing needs it: prune deletes it"
-	}
-	for _, row := range m.Keep {
-		what := "a backup that did not end, until it is superseded or a week old"
-		if row.Snapshot != "" {
-			what = "snapshot " + row.Snapshot[:shortID]
-		}
-		if row.Hostname != "" {
-			what += fmt.Sprintf(" of %s, %s", output.OrDash(row.Set.String()), row.Hostname)
-		}
-		if !row.Forgotten.IsZero() {
-			what += ", forgotten " + output.Time(row.Forgotten) + ": until " + output.Time(row.Forgotten.Add(grace))
-		}
-		text += fmt.Sprintf("\n%s  %s (%s)", output.Time(row.Time), what, row.Record)
-	}
-	return text
 }

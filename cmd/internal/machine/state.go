@@ -22,6 +22,9 @@ func (m *Machine) StateRoot() string {
 	return m.Paths.State
 }
 
+// RestoreReports returns the directory of the reports of restores of whole platforms.
+func (m *Machine) RestoreReports() string { return filepath.Join(m.StateRoot(), "restores") }
+
 // HistoryPath returns the path of the history for the jobs of a settings file.
 func (m *Machine) HistoryPath(settings string) string {
 	if absolute, err := filepath.Abs(settings); err == nil {
