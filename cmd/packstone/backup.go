@@ -3,16 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/archive"
-	"github.com/packstone/packstone/archive/store/count"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/cmd/internal/config"
@@ -20,37 +17,13 @@ import (
 	"github.com/packstone/packstone/cmd/internal/hook"
 	"github.com/packstone/packstone/cmd/internal/input"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/cmd/internal/plan"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/backup"
 	"github.com/packstone/packstone/pipeline/fit"
 )
-
-// backupSummary is what backup prints as JSON at its end.
-type backupSummary struct {
-	SnapshotID          string          `json:"snapshot_id,omitempty" doc:"The snapshot; absent after a dry run."`
-	Unchanged           string          `json:"unchanged_since,omitempty" doc:"With --skip-if-unchanged: the snapshot since which nothing has changed, so that none was made."`
-	Repository          output.Name     `json:"repository" doc:"The address of the repository."`
-	RepositoryName      string          `json:"repository_name,omitempty" doc:"How the settings call the repository, if they name several."`
-	Set                 string          `json:"set" doc:"The set that was backed up; empty for paths."`
-	FilesNew            uint64          `json:"files_new" doc:"Files that the last backup did not have."`
-	FilesChanged        uint64          `json:"files_changed" doc:"Files that have changed since."`
-	FilesUnmodified     uint64          `json:"files_unmodified" doc:"Files that were not read again."`
-	Directories         uint64          `json:"dirs_processed" doc:"Directories in the snapshot."`
-	DataBlobs           uint64          `json:"data_blobs" doc:"Chunks that were new to the repository."`
-	DataAdded           uint64          `json:"data_added" doc:"Their bytes."`
-	DataAddedPacked     uint64          `json:"data_added_packed" doc:"Bytes of the packs that were uploaded, trees included."`
-	TotalFilesProcessed uint64          `json:"total_files_processed" doc:"Files in the snapshot."`
-	TotalBytesProcessed uint64          `json:"total_bytes_processed" doc:"Their bytes."`
-	BytesRead           uint64          `json:"bytes_read" doc:"Bytes that were read from the sources."`
-	Missed              uint64          `json:"missed" doc:"Entries that could not be read, or changed while they were."`
-	Tripwire            []tripRow       `json:"tripwire,omitempty" doc:"What looks like a loss, against the snapshots before; the snapshot is marked then."`
-	References          []referencesRow `json:"references,omitempty" doc:"Whether what rows refer to is in the snapshot; it is marked where some is not."`
-	Orphans             []orphanRow     `json:"orphans,omitempty" doc:"Of the sources that rows refer to, how many files no row refers to."`
-	TotalDuration       float64         `json:"total_duration" doc:"Seconds."`
-	Requests            count.Totals    `json:"requests" doc:"Requests to the storage."`
-}
 
 func newBackup(a *app) *cobra.Command {
 	var o backupOptions
@@ -78,7 +51,7 @@ with exit code 10.`,
 
 // backup takes what args name, and prints and returns what it took, nil if that did not become a
 // snapshot. Of several repositories it is what the first took that has one.
-func (a *app) backup(ctx context.Context, o backupOptions, args []string) (*backupSummary, error) {
+func (a *app) backup(ctx context.Context, o backupOptions, args []string) (*message.Backup, error) {
 	to, err := a.goesTo(o, args)
 	if err != nil {
 		return nil, err
@@ -266,10 +239,10 @@ func (a *app) planner() *plan.Planner {
 // madeSnapshot is a snapshot and what is told of it; nil: there is none.
 type madeSnapshot struct {
 	*catalog.Snapshot
-	summary backupSummary
+	summary message.Backup
 }
 
-func (m *madeSnapshot) told() *backupSummary {
+func (m *madeSnapshot) told() *message.Backup {
 	if m == nil {
 		return nil
 	}
@@ -286,7 +259,7 @@ func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *
 	o.Advice = a.Warn
 	if a.flags.verbose > 0 {
 		o.Taken = func(source string, e *entry.Entry, action backup.Action) {
-			a.out.Detail(output.VerboseStatus{Action: string(action), Item: placeName(source, e.Path), DataSize: e.Size})
+			a.out.Detail(output.VerboseStatus{Action: string(action), Item: message.Place(source, e.Path), DataSize: e.Size})
 		}
 	}
 	stop := a.out.Progress(counts)
@@ -299,7 +272,7 @@ func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *
 	if unchanged {
 		err = nil
 	}
-	summary := summarize(snapshot, o, time.Since(begun))
+	summary := message.BackupOf(snapshot, o, time.Since(begun))
 	summary.RepositoryName, _ = a.RepositoryName()
 	summary.Requests, summary.Repository = storage.Counts.Totals(), output.Name(storage.Location())
 	if unchanged {
@@ -309,7 +282,7 @@ func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *
 		rememberBackup(repo.Cache, &summary, time.Now())
 	}
 	a.snapshotID = summary.SnapshotID
-	a.out.Summary(summary, summary.text(snapshot))
+	a.out.Summary(summary, summary.Text())
 	a.tellRequests(summary.Requests)
 	if err == nil {
 		err = a.shortcoming(snapshot, o.Tripwire.Named, summary.Missed)
@@ -372,44 +345,6 @@ func withoutTotals(counts func() output.Counts) func() output.Counts {
 		c.TotalFiles, c.TotalBytes = 0, 0
 		return c
 	}
-}
-
-func summarize(s *catalog.Snapshot, o backup.Options, took time.Duration) backupSummary {
-	m := backupSummary{Set: s.Set, TotalDuration: took.Seconds(), Tripwire: tripRows(s), References: referencesRows(s.References), Orphans: orphanRows(s.Orphans)}
-	if !o.DryRun {
-		m.SnapshotID = s.ID.String()
-	}
-	for i := range s.Sources {
-		c := &s.Sources[i].Coverage
-		m.FilesNew += c.New
-		m.FilesChanged += c.Changed
-		m.FilesUnmodified += c.Unmodified
-		m.Directories += c.Directories
-		m.TotalFilesProcessed += c.Files
-		m.TotalBytesProcessed += c.Bytes
-		m.Missed += c.Missed
-	}
-	m.DataBlobs, m.DataAdded = o.Progress.ChunksNew.Load(), o.Progress.BytesNew.Load()
-	m.DataAddedPacked, m.BytesRead = o.Progress.BytesPacked.Load(), o.Progress.BytesRead.Load()
-	return m
-}
-
-func (m backupSummary) text(s *catalog.Snapshot) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "files: %d new, %d changed, %d unmodified\n", m.FilesNew, m.FilesChanged, m.FilesUnmodified)
-	fmt.Fprintf(&b, "added: %s, stored as %s\n", output.Bytes(int64(m.DataAdded)), output.Bytes(int64(m.DataAddedPacked)))
-	fmt.Fprintf(&b, "processed %s, %s in %s\n", output.Plural(m.TotalFilesProcessed, "file"), output.Bytes(int64(m.TotalBytesProcessed)),
-		time.Duration(m.TotalDuration*float64(time.Second)).Round(time.Millisecond))
-	b.WriteString(referencesText(m.References, m.Orphans))
-	switch {
-	case m.Unchanged != "":
-		fmt.Fprintf(&b, "nothing has changed since snapshot %.12s: no snapshot was made", m.Unchanged)
-	case m.SnapshotID == "":
-		b.WriteString("nothing was stored: this was a dry run")
-	default:
-		fmt.Fprintf(&b, "snapshot %s saved", m.SnapshotID[:shortID])
-	}
-	return b.String()
 }
 
 // shortID is how much of a snapshot's id is shown.

@@ -14,6 +14,7 @@ import (
 	"github.com/packstone/packstone/catalog/view"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/copy"
 )
@@ -51,7 +52,7 @@ type reception struct {
 
 // backupToEach backs up to several repositories, one after the other: each reads the sources and
 // has a success of its own.
-func (a *app) backupToEach(ctx context.Context, o backupOptions, args []string, to []string) (made *backupSummary, err error) {
+func (a *app) backupToEach(ctx context.Context, o backupOptions, args []string, to []string) (made *message.Backup, err error) {
 	a.flags.Repository = to[0]
 	first, err := a.planBackup(o, args)
 	if err != nil {
@@ -200,7 +201,7 @@ func (a *app) copyMissing(ctx context.Context, from, to *reception, missing []ar
 	if m == nil {
 		return err
 	}
-	return m.outcome(err)
+	return copyOutcome(m, err)
 }
 
 // leaveOld leaves out what a writer that may not date back cannot copy any more, and says so.

@@ -2,14 +2,9 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"strings"
-	"time"
 
 	"github.com/packstone/packstone/catalog"
-	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/view"
-	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/browse"
 )
 
@@ -37,59 +32,4 @@ func (b *browser) find(text string) (catalog.Spot, error) {
 		return catalog.Spot{}, err
 	}
 	return p.In(s)
-}
-
-// placeName is how a person names a path of a source after the colon.
-func placeName(source, path string) output.Name { return output.Name(catalog.PlaceName(source, path)) }
-
-// entryRow is an entry in the JSON arrays of ls and find.
-type entryRow struct {
-	Source      output.Name   `json:"source" doc:"The source; / for what was backed up by its path."`
-	Path        output.Name   `json:"path" doc:"The path below the source, without slashes around it."`
-	Name        output.Name   `json:"name" doc:"The last part of the path."`
-	Type        string        `json:"type" doc:"file, dir, symlink, fifo, chardev, dev (a block device) or socket."`
-	Size        int64         `json:"size,omitempty" doc:"Bytes of a file."`
-	Mode        uint32        `json:"mode" doc:"Permission bits, setuid, setgid and sticky, as a number."`
-	Permissions string        `json:"permissions" doc:"Type and mode as ls -l prints them."`
-	UID         uint32        `json:"uid" doc:"The owner's number."`
-	GID         uint32        `json:"gid" doc:"The group's number."`
-	User        output.Name   `json:"user,omitempty" doc:"The owner's name where it was backed up."`
-	Group       output.Name   `json:"group,omitempty" doc:"The group's name where it was backed up."`
-	ModTime     output.Moment `json:"mtime" doc:"When the content was changed; a year beyond 9999, or before 0, has a sign."`
-	Links       uint32        `json:"links,omitempty" doc:"Hard links of a file that has several."`
-	LinkTarget  output.Name   `json:"linktarget,omitempty" doc:"Where a symbolic link points."`
-}
-
-func entryRowOf(source string, e *entry.Entry) entryRow {
-	row := entryRow{
-		Source: output.Name(source), Path: output.Name(e.Path), Name: output.Name(e.Path[strings.LastIndexByte(e.Path, '/')+1:]),
-		Type: e.Type.Word(), Size: e.Size, Mode: e.Mode, Permissions: e.Permissions(), UID: e.UID, GID: e.GID,
-		User: output.Name(e.User), Group: output.Name(e.Group), ModTime: output.Moment(e.ModTime.Time()), LinkTarget: output.Name(e.Target),
-	}
-	if e.Links > 1 {
-		row.Links = e.Links
-	}
-	return row
-}
-
-// long is the row as ls -l prints it; human: with the size in a unit that fits.
-func (r entryRow) long(human bool) string {
-	size := fmt.Sprint(r.Size)
-	if human {
-		size = output.Bytes(r.Size)
-	}
-	text := fmt.Sprintf("%s %-15s %12s  %s  %s", r.Permissions, owner(r.User, r.UID)+"/"+owner(r.Group, r.GID), size, output.ZonedTime(time.Time(r.ModTime)), r.place())
-	if r.LinkTarget != "" {
-		text += " -> " + r.LinkTarget.String()
-	}
-	return text
-}
-
-func (r entryRow) place() string { return placeName(string(r.Source), string(r.Path)).String() }
-
-func owner(name output.Name, number uint32) string {
-	if name != "" {
-		return name.String()
-	}
-	return fmt.Sprint(number)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/browse"
 )
@@ -76,7 +77,7 @@ func (a *app) catFile(ctx context.Context, name string) error {
 		return err
 	}
 	if node.Type != entry.File {
-		return exitWith(exitFailed, "%s is not a file but a %s", placeName(at.Sources[0].Name, at.Path), node.Type.Word())
+		return exitWith(exitFailed, "%s is not a file but a %s", message.Place(at.Sources[0].Name, at.Path), node.Type.Word())
 	}
 	return b.Content(ctx, at.Snapshot, node, a.stdout)
 }

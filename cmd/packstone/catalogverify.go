@@ -9,19 +9,20 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/check"
 )
 
 // verifySummary is what catalog verify prints as JSON at its end.
 type verifySummary struct {
-	Records   uint64         `json:"records" doc:"Records of writers, all of them verified."`
-	Snapshots uint64         `json:"snapshots" doc:"Snapshots whose trees were read."`
-	Packs     uint64         `json:"packs" doc:"Packs in the repository."`
-	Cached    uint64         `json:"cached_objects" doc:"Objects that this machine keeps, all compared with the repository."`
-	Findings  []checkFinding `json:"findings" doc:"What is wrong."`
-	Unchecked []string       `json:"unchecked" doc:"What was not checked: since keys are missing, or since data were not read."`
-	Notes     []string       `json:"notes" doc:"What a person should know, and that is no fault."`
+	Records   uint64           `json:"records" doc:"Records of writers, all of them verified."`
+	Snapshots uint64           `json:"snapshots" doc:"Snapshots whose trees were read."`
+	Packs     uint64           `json:"packs" doc:"Packs in the repository."`
+	Cached    uint64           `json:"cached_objects" doc:"Objects that this machine keeps, all compared with the repository."`
+	Findings  []message.Damage `json:"findings" doc:"What is wrong."`
+	Unchecked []string         `json:"unchecked" doc:"What was not checked: since keys are missing, or since data were not read."`
+	Notes     []string         `json:"notes" doc:"What a person should know, and that is no fault."`
 }
 
 func newCatalogVerify(a *app) *cobra.Command {
@@ -47,7 +48,7 @@ func (a *app) verifyCatalog(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	checked := checkSummaryOf(report)
+	checked := message.CheckOf(report)
 	m := verifySummary{Records: checked.Records, Snapshots: checked.Snapshots, Packs: checked.Packs, Findings: checked.Findings,
 		Unchecked: checked.Unchecked, Notes: checked.Notes}
 	cache := catalog.OpenCache(a.CacheDirectory(repo.Format.Repository))
@@ -63,7 +64,7 @@ func (a *app) verifyCatalog(ctx context.Context) error {
 		return err
 	}
 	m.Cached = cached
-	m.Findings = append(m.Findings, findingsOf(findings)...)
+	m.Findings = append(m.Findings, message.DamageOf(findings)...)
 	for _, f := range m.Findings {
 		a.out.Problem(f.Object, "verify", errors.New(f.Error))
 	}

@@ -4,46 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/packstone/packstone/archive/store/count"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/crypto"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/check"
 )
-
-// checkSummary is what check prints as JSON at its end.
-type checkSummary struct {
-	Records     uint64         `json:"records" doc:"Records of writers, all of them verified."`
-	Snapshots   uint64         `json:"snapshots" doc:"Snapshots whose trees were read."`
-	Packs       uint64         `json:"packs" doc:"Packs in the repository."`
-	PacksRead   uint64         `json:"packs_read" doc:"Packs whose every byte was read."`
-	BytesRead   uint64         `json:"bytes_read" doc:"Bytes of those."`
-	Attested    uint64         `json:"packs_attested,omitempty" doc:"Packs that --attest said to be sound, so that hosts of every group rely on them."`
-	Unverified  uint64         `json:"packs_unverified,omitempty" doc:"Packs of which --attest has not said so yet, where it has of any."`
-	Since       time.Time      `json:"verified_since,omitzero" doc:"Since when all other packs were read with --attest; absent where none was."`
-	Unused      uint64         `json:"unused_packs" doc:"Packs that no index names: left by interrupted backups."`
-	UnusedBytes uint64         `json:"unused_bytes" doc:"Bytes of those."`
-	Findings    []checkFinding `json:"findings" doc:"What is wrong."`
-	Healed      []checkFinding `json:"healed,omitempty" doc:"Packs that are damaged or missing and whose chunks lie in other packs too: nothing is lost by them."`
-	Unchecked   []string       `json:"unchecked" doc:"What was not checked: since keys are missing, or since data were not read."`
-	Notes       []string       `json:"notes" doc:"What a person should know, and that is no fault."`
-	Requests    count.Totals   `json:"requests" doc:"Requests to the storage."`
-}
-
-// checkFinding is something that is wrong.
-type checkFinding struct {
-	Object string        `json:"object" doc:"The object, or place, that is damaged."`
-	Error  string        `json:"error" doc:"What is wrong with it."`
-	Files  []output.Name `json:"files,omitempty" doc:"SNAPSHOT:source/path of the files that it hurts."`
-}
 
 func newCheck(a *app) *cobra.Command {
 	var readData, subset flagvalue.Share
@@ -135,7 +108,7 @@ const (
 )
 
 // check looks for damage, and prints and returns what it found; nil if it did not come to its end.
-func (a *app) check(ctx context.Context, o check.Options, attest attesting) (*checkSummary, error) {
+func (a *app) check(ctx context.Context, o check.Options, attest attesting) (*message.Check, error) {
 	needed := machine.MayRead | machine.MayWrite | machine.BypassCache | machine.EvenBroken
 	switch attest {
 	case attestAllowed:
@@ -156,11 +129,11 @@ func (a *app) check(ctx context.Context, o check.Options, attest attesting) (*ch
 	if err != nil {
 		return nil, err
 	}
-	m := checkSummaryOf(report)
+	m := message.CheckOf(report)
 	m.Requests = storage.Counts.Totals()
 	a.tellFindings("check", m.Findings)
 	a.tellRemarks(m.Unchecked, m.Notes)
-	a.out.Summary(m, m.text())
+	a.out.Summary(m, m.Text())
 	a.tellRequests(m.Requests)
 	if len(m.Findings) > 0 {
 		return &m, exitWith(exitIntegrity, "found %s (listed above); packstone repair stores again what the sources or a mirror still have", output.Plural(len(m.Findings), "problem"))
@@ -190,7 +163,7 @@ func (a *app) attester(ctx context.Context, repo *catalog.Repository, attest att
 const hurtListed = 20
 
 // tellFindings lists what is wrong, and the files that it hurts.
-func (a *app) tellFindings(during string, findings []checkFinding) {
+func (a *app) tellFindings(during string, findings []message.Damage) {
 	for _, f := range findings {
 		a.out.Problem(f.Object, during, errors.New(f.Error))
 		listed := len(f.Files)
@@ -214,57 +187,4 @@ func (a *app) tellRemarks(unchecked, notes []string) {
 	for _, text := range notes {
 		a.out.Note("note: %s", output.Name(text))
 	}
-}
-
-func checkSummaryOf(r *check.Report) checkSummary {
-	m := checkSummary{
-		Records: r.Records, Snapshots: r.Snapshots, Packs: r.Packs, PacksRead: r.PacksRead, BytesRead: r.BytesRead,
-		Attested: r.Attested, Unverified: r.Unverified, Since: r.Since, Unused: r.Unused, UnusedBytes: r.UnusedBytes, Findings: []checkFinding{},
-		Unchecked: append([]string{}, r.Unchecked...), Notes: append([]string{}, r.Notes...),
-	}
-	m.Findings = append(m.Findings, findingsOf(r.Findings)...)
-	m.Healed = findingsOf(r.Healed)
-	return m
-}
-
-func findingsOf(findings []check.Finding) (all []checkFinding) {
-	for _, f := range findings {
-		all = append(all, checkFinding{Object: f.Object, Error: f.Err.Error(), Files: output.Names(f.Files)})
-	}
-	return all
-}
-
-func (m checkSummary) text() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "checked %s, %s and %s", output.Plural(m.Records, "record"), output.Plural(m.Snapshots, "snapshot"), output.Plural(m.Packs, "pack"))
-	if m.PacksRead > 0 {
-		fmt.Fprintf(&b, "; read %s, %s", output.Plural(m.PacksRead, "pack"), output.Bytes(int64(m.BytesRead)))
-	}
-	b.WriteString(m.attested())
-	if m.Unused > 0 {
-		fmt.Fprintf(&b, "\n%s (%s) not used by any finished backup", output.Plural(m.Unused, "pack"), output.Bytes(int64(m.UnusedBytes)))
-	}
-	if len(m.Healed) > 0 {
-		fmt.Fprintf(&b, "\n%s damaged or missing; other packs have that content too", output.Plural(len(m.Healed), "pack"))
-	}
-	if len(m.Findings) == 0 {
-		b.WriteString("\nno problems were found")
-	}
-	return b.String()
-}
-
-// attested says what was verified by this check and those before it.
-func (m checkSummary) attested() string {
-	text := ""
-	if m.Attested > 0 {
-		text = "\nattested " + output.Plural(m.Attested, "pack")
-	}
-	switch {
-	case m.Since.IsZero():
-	case m.Unverified > 0:
-		text += fmt.Sprintf("\nnever attested: %s; all others were read since %s", output.Plural(m.Unverified, "pack"), output.Time(m.Since))
-	default:
-		text += "\nall packs were read and attested since " + output.Time(m.Since)
-	}
-	return text
 }

@@ -4,53 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/archive"
-	"github.com/packstone/packstone/archive/store/count"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/view"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/backup"
 	"github.com/packstone/packstone/pipeline/copy"
 )
-
-// copySummary is what copy prints as JSON at its end.
-type copySummary struct {
-	From            string       `json:"from" doc:"The repository that was read."`
-	To              string       `json:"to" doc:"The one that was written."`
-	Snapshots       []copiedRow  `json:"snapshots" doc:"The snapshots that were copied, or would be."`
-	There           int          `json:"snapshots_there" doc:"How many of those that were meant are there already."`
-	Forgotten       int          `json:"snapshots_forgotten" doc:"How many of these were forgotten there since, and are not copied again."`
-	Failed          []string     `json:"snapshots_failed" doc:"The ids of those that could not be read, and were not copied."`
-	DataBlobs       uint64       `json:"data_blobs" doc:"Chunks that were new to the repository that was written."`
-	DataAdded       uint64       `json:"data_added" doc:"Their bytes."`
-	DataAddedPacked uint64       `json:"data_added_packed" doc:"Bytes of the packs that were uploaded, trees included."`
-	BytesRead       uint64       `json:"bytes_read" doc:"Bytes of files that were read from the first repository; after a dry run at most so many would be."`
-	TotalDuration   float64      `json:"total_duration" doc:"Seconds."`
-	RequestsFrom    count.Totals `json:"requests_from" doc:"Requests to the repository that was read."`
-	Requests        count.Totals `json:"requests" doc:"Requests to the one that was written."`
-	DryRun          bool         `json:"dry_run,omitempty" doc:"Whether nothing was copied."`
-}
-
-// copiedRow is a snapshot that was copied.
-type copiedRow struct {
-	Original string      `json:"original" doc:"Its id in the repository that was read."`
-	ID       string      `json:"snapshot_id,omitempty" doc:"The id of its copy; absent after a dry run."`
-	Set      output.Name `json:"set" doc:"The set; empty for paths."`
-	Hostname output.Name `json:"hostname" doc:"The host that took it."`
-	Time     time.Time   `json:"time" doc:"When it was taken."`
-	Files    uint64      `json:"total_files_processed,omitempty" doc:"Files in it; of a dry run."`
-	Bytes    uint64      `json:"total_bytes_processed,omitempty" doc:"Their bytes; of a dry run."`
-	Read     uint64      `json:"bytes_read,omitempty" doc:"Bytes of files that would be read for it, at most; of a dry run."`
-}
 
 type copyOptions struct {
 	from       machine.From
@@ -98,7 +67,7 @@ type copying struct {
 }
 
 // copy copies what is missing, and prints and returns what that took; nil if nothing was tried.
-func (a *app) copy(ctx context.Context, o copyOptions, names []string) (*copySummary, error) {
+func (a *app) copy(ctx context.Context, o copyOptions, names []string) (*message.Copy, error) {
 	if o.from.Repository == "" && a.env["PACKSTONE_FROM_REPOSITORY"] == "" && a.env["PACKSTONE_FROM_REPOSITORY_FILE"] == "" {
 		return nil, usage("say with --from which repository is copied from: an address, or a name of the settings")
 	}
@@ -119,16 +88,16 @@ func (a *app) copy(ctx context.Context, o copyOptions, names []string) (*copySum
 	if m == nil {
 		return nil, err
 	}
-	a.out.Summary(m, m.text())
+	a.out.Summary(m, m.Text())
 	a.tellRequests(m.Requests)
 	if err == nil && len(names) == 0 {
 		err = c.seen.Whole(ctx)
 	}
-	return m, errors.Join(m.outcome(err), a.out.Err())
+	return m, errors.Join(copyOutcome(m, err), a.out.Err())
 }
 
-// outcome is how the verb ends.
-func (m *copySummary) outcome(err error) error {
+// copyOutcome is how the verb ends.
+func copyOutcome(m *message.Copy, err error) error {
 	if err == nil && len(m.Failed) > 0 {
 		return exitWith(exitIntegrity, "%s damaged, and not copied (listed above)", output.Plural(len(m.Failed), "snapshot"))
 	}
@@ -195,9 +164,9 @@ func (a *app) chooseToCopy(v *view.View, names []string, incomplete bool) (chose
 
 // copySnapshots copies those of chosen that are missing, or tells what that would take. Without a
 // summary nothing was tried.
-func (a *app) copySnapshots(ctx context.Context, c copying, chosen []*catalog.Snapshot, o copy.Options) (*copySummary, error) {
+func (a *app) copySnapshots(ctx context.Context, c copying, chosen []*catalog.Snapshot, o copy.Options) (*message.Copy, error) {
 	begun := time.Now()
-	m := &copySummary{From: c.from.Store.Location(), To: c.to.Store.Location(), Snapshots: []copiedRow{}, Failed: []string{}, DryRun: a.flags.dryRun}
+	m := &message.Copy{From: c.from.Store.Location(), To: c.to.Store.Location(), Snapshots: []message.Copied{}, Failed: []string{}, DryRun: a.flags.dryRun}
 	o.Done = func(s *catalog.Snapshot, id archive.Name) { m.Snapshots = append(m.Snapshots, a.tellCopied(s, id)) }
 	o.Failed = func(s *catalog.Snapshot, err error) {
 		m.Failed = append(m.Failed, s.ID.String())
@@ -213,7 +182,7 @@ func (a *app) copySnapshots(ctx context.Context, c copying, chosen []*catalog.Sn
 	}
 	m.There, m.Forgotten = len(plan.There), len(plan.Forgotten)
 	if m.DryRun {
-		err = m.weigh(ctx, copier, plan)
+		err = weighCopies(ctx, m, copier, plan)
 	} else {
 		stop := a.out.Progress(backupCounts(o.Write.Progress))
 		err = copier.Run(ctx, plan.Missing)
@@ -227,55 +196,20 @@ func (a *app) copySnapshots(ctx context.Context, c copying, chosen []*catalog.Sn
 }
 
 // tellCopied says that a snapshot was copied.
-func (a *app) tellCopied(s *catalog.Snapshot, id archive.Name) copiedRow {
-	row := rowOf(s)
+func (a *app) tellCopied(s *catalog.Snapshot, id archive.Name) message.Copied {
+	row := message.CopiedOf(s)
 	row.ID = id.String()
-	a.out.Note("snapshot %s copied as %s: %s", s.ShortID(), row.ID[:shortID], row.what())
+	a.out.Note("snapshot %s copied as %s: %s", s.ShortID(), row.ID[:shortID], row.What())
 	return row
 }
 
-func rowOf(s *catalog.Snapshot) copiedRow {
-	return copiedRow{Original: s.ID.String(), Set: output.Name(s.Set), Hostname: output.Name(s.Host), Time: s.Time}
-}
-
-// what says what a snapshot is of.
-func (r *copiedRow) what() string {
-	what := "paths"
-	if r.Set != "" {
-		what = "set " + r.Set.String()
-	}
-	return fmt.Sprintf("%s of host %s, %s", what, r.Hostname, output.Time(r.Time))
-}
-
-// weigh says what copies would take.
-func (m *copySummary) weigh(ctx context.Context, copier *copy.Copier, plan copy.Plan) error {
+// weighCopies says what copies would take.
+func weighCopies(ctx context.Context, m *message.Copy, copier *copy.Copier, plan copy.Plan) error {
 	weights, err := copier.Weigh(ctx, plan)
 	for i, w := range weights {
-		row := rowOf(plan.Missing[i])
+		row := message.CopiedOf(plan.Missing[i])
 		row.Files, row.Bytes, row.Read = w.Files, w.Bytes, w.Read
 		m.Snapshots, m.BytesRead = append(m.Snapshots, row), m.BytesRead+w.Read
 	}
 	return err
-}
-
-func (m *copySummary) text() string {
-	var b strings.Builder
-	if m.DryRun {
-		for _, r := range m.Snapshots {
-			fmt.Fprintf(&b, "would copy %s: %s, %s files, %s, of which up to %s are read\n", r.Original[:shortID], r.what(), output.Count(int64(r.Files)),
-				output.Bytes(int64(r.Bytes)), output.Bytes(int64(r.Read)))
-		}
-		fmt.Fprintf(&b, "%s would be copied to %s, up to %s of files read; ", output.Plural(len(m.Snapshots), "snapshot"), m.To, output.Bytes(int64(m.BytesRead)))
-	} else {
-		fmt.Fprintf(&b, "read: %s; added: %s, stored as %s\n", output.Bytes(int64(m.BytesRead)), output.Bytes(int64(m.DataAdded)), output.Bytes(int64(m.DataAddedPacked)))
-		fmt.Fprintf(&b, "%s copied to %s in %s; ", output.Plural(len(m.Snapshots), "snapshot"), m.To, time.Duration(m.TotalDuration*float64(time.Second)).Round(time.Millisecond))
-	}
-	fmt.Fprintf(&b, "%s there already", output.Plural(m.There, "snapshot"))
-	if m.Forgotten > 0 {
-		fmt.Fprintf(&b, ", %d of which forgotten there since", m.Forgotten)
-	}
-	if m.DryRun {
-		b.WriteString("\nnothing was copied: this was a dry run")
-	}
-	return b.String()
 }

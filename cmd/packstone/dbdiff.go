@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/archive/disk"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/convert"
@@ -52,38 +52,12 @@ back what the first snapshot has and the second lacks, for psql, mariadb, mysql 
 	})
 }
 
-// dbTableChange is a table that differs, as JSON.
-type dbTableChange struct {
-	Table   string   `json:"table" doc:"Its name in the first snapshot, or in the one that has it."`
-	Only    string   `json:"only,omitempty" doc:"- if only the first snapshot has the table, + if only the second."`
-	Rows    int64    `json:"rows,omitempty" doc:"Rows of such a table."`
-	Added   int64    `json:"added" doc:"Rows that only the second snapshot has."`
-	Removed int64    `json:"removed" doc:"Rows that only the first snapshot has."`
-	Changed int64    `json:"changed" doc:"Rows with the same key and other values."`
-	Columns []string `json:"columns,omitempty" doc:"How the columns differ."`
-	Keys    []string `json:"keys" doc:"The keys of the first rows that differ, each after +, - or M."`
-}
-
-// dbDiffSummary is what db diff prints as JSON at its end.
-type dbDiffSummary struct {
-	Source        string  `json:"source_snapshot" doc:"The first snapshot."`
-	Target        string  `json:"target_snapshot" doc:"The second snapshot."`
-	Tables        int     `json:"tables" doc:"Tables that were compared."`
-	Differ        int     `json:"tables_changed" doc:"Of these, tables that differ."`
-	Added         int64   `json:"added" doc:"Rows that only the second snapshot has."`
-	Removed       int64   `json:"removed" doc:"Rows that only the first snapshot has."`
-	Changed       int64   `json:"changed" doc:"Rows with the same key and other values."`
-	Inserts       int64   `json:"inserts" doc:"Rows that the script inserts."`
-	Updates       int64   `json:"updates" doc:"Rows that the script sets back."`
-	TotalDuration float64 `json:"total_duration" doc:"Seconds."`
-}
-
 // dbDiffer is one run of db diff.
 type dbDiffer struct {
 	*app
 	o       dbDiffOptions
 	begun   time.Time
-	summary dbDiffSummary
+	summary message.DatabaseDiff
 	keys    map[string][]string // of the first rows that differ, by table
 	listed  map[string]int64    // how many rows these are
 }
@@ -224,7 +198,7 @@ func (d *dbDiffer) tell(results []rowdiff.Result) error {
 		d.tellTable(r)
 	}
 	m.TotalDuration = time.Since(d.begun).Seconds()
-	d.out.Summary(*m, m.text(d.o))
+	d.out.Summary(*m, m.Text(d.o.script))
 	if m.Differ > 0 {
 		return exitWith(exitIntegrity, "%s of %d differ", output.Plural(m.Differ, "table"), m.Tables)
 	}
@@ -237,7 +211,7 @@ func (d *dbDiffer) tellTable(r rowdiff.Result) {
 		if keys == nil {
 			keys = []string{}
 		}
-		d.out.Message("table_change", dbTableChange{r.Table, string(r.Only), onlyRows(r), r.Added, r.Removed, r.Changed, r.Columns, keys}, "")
+		d.out.Message("table_change", message.TableChange{r.Table, string(r.Only), onlyRows(r), r.Added, r.Removed, r.Changed, r.Columns, keys}, "")
 		return
 	}
 	switch r.Only {
@@ -266,14 +240,4 @@ func onlyRows(r rowdiff.Result) int64 {
 		return 0
 	}
 	return r.Rows
-}
-
-func (m dbDiffSummary) text(o dbDiffOptions) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "from snapshot %s to %s: %s compared, %d differ; rows: %d added, %d removed, %d changed", m.Source[:shortID], m.Target[:shortID],
-		output.Plural(m.Tables, "table"), m.Differ, m.Added, m.Removed, m.Changed)
-	if o.script != "" {
-		fmt.Fprintf(&b, "\nwrote %s, which inserts %s and sets %d back", o.script, output.Plural(m.Inserts, "row"), m.Updates)
-	}
-	return b.String()
 }

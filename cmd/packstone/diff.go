@@ -2,46 +2,14 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/browse"
 )
-
-// changeMessage is one difference as JSON.
-type changeMessage struct {
-	Source   output.Name `json:"source" doc:"The source; / for what was backed up by its path."`
-	Path     output.Name `json:"path" doc:"The path below the source."`
-	Modifier string      `json:"modifier" doc:"+ added, - removed, M content modified, T type changed, U metadata alone changed."`
-	Rows     int64       `json:"rows,omitempty" doc:"Of a table with --live: rows in the snapshot."`
-	RowsNow  int64       `json:"rows_now,omitempty" doc:"Of a table with --live: rows as it is now."`
-}
-
-// diffSummary is what diff prints as JSON at its end.
-type diffSummary struct {
-	Source          string    `json:"source_snapshot" doc:"The first snapshot."`
-	Target          string    `json:"target_snapshot,omitempty" doc:"The second snapshot; with --live there is none."`
-	ChangedFiles    uint64    `json:"changed_files" doc:"Files whose content was modified."`
-	ChangedBytes    uint64    `json:"changed_bytes" doc:"The bytes that they have in the second snapshot."`
-	ChangedType     uint64    `json:"changed_type" doc:"Paths at which something of another type is."`
-	ChangedMetadata uint64    `json:"changed_metadata" doc:"Entries whose metadata alone changed."`
-	ChangedTables   uint64    `json:"changed_tables,omitempty" doc:"With --live: tables of databases that differ."`
-	Added           diffCount `json:"added" doc:"What only the second snapshot has."`
-	Removed         diffCount `json:"removed" doc:"What only the first snapshot has."`
-}
-
-// diffCount counts what only one snapshot has.
-type diffCount struct {
-	Files  uint64 `json:"files" doc:"Files."`
-	Dirs   uint64 `json:"dirs" doc:"Directories."`
-	Others uint64 `json:"others" doc:"Links, devices and the like."`
-	Bytes  uint64 `json:"bytes" doc:"Bytes of the files."`
-}
 
 func newDiff(a *app) *cobra.Command {
 	d := differ{app: a}
@@ -68,7 +36,7 @@ type differ struct {
 	*app
 	metadata bool
 	isLive   bool
-	summary  diffSummary
+	summary  message.Diff
 	problems int // what could not be compared
 }
 
@@ -91,65 +59,24 @@ func (d *differ) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	d.summary = diffSummary{Source: before.ID.String(), Target: after.ID.String()}
+	d.summary = message.Diff{Source: before.ID.String(), Target: after.ID.String()}
 	if err := b.Diff(ctx, before, after, d.take); err != nil {
 		return err
 	}
-	d.out.Summary(d.summary, d.summary.text())
+	d.out.Summary(d.summary, d.summary.Text())
 	return d.out.Err()
 }
 
 // take counts and tells a change.
 func (d *differ) take(source string, kind browse.Kind, c *tree.Change) error {
-	switch kind {
-	case browse.Added:
-		d.summary.Added.add(&c.New.Entry)
-	case browse.Removed:
-		d.summary.Removed.add(&c.Old.Entry)
-	case browse.Retyped:
-		d.summary.ChangedType++
-	case browse.Modified:
-		d.summary.ChangedFiles++
-		d.summary.ChangedBytes += uint64(c.New.Size)
-	case browse.Touched:
-		d.summary.ChangedMetadata++
-		if !d.metadata {
-			return d.out.Err()
-		}
+	d.summary.Count(kind, c)
+	if kind == browse.Touched && !d.metadata {
+		return d.out.Err()
 	}
 	if d.out.JSON() {
-		d.out.Message("change", changeMessage{Source: output.Name(source), Path: output.Name(c.Path), Modifier: string(kind)}, "")
+		d.out.Message("change", message.Change{Source: output.Name(source), Path: output.Name(c.Path), Modifier: string(kind)}, "")
 	} else {
-		d.out.Line("%-4s %s", kind, placeName(source, c.Path))
+		d.out.Line("%-4s %s", kind, message.Place(source, c.Path))
 	}
 	return d.out.Err()
-}
-
-func (c *diffCount) add(e *entry.Entry) {
-	switch e.Type {
-	case entry.File:
-		c.Files++
-		c.Bytes += uint64(e.Size)
-	case entry.Directory:
-		c.Dirs++
-	default:
-		c.Others++
-	}
-}
-
-func (m diffSummary) text() string {
-	var b strings.Builder
-	to := "what is there now"
-	if m.Target != "" {
-		to = m.Target[:shortID]
-	}
-	fmt.Fprintf(&b, "from snapshot %s to %s\n", m.Source[:shortID], to)
-	fmt.Fprintf(&b, "files: %d new, %d removed, %d changed\n", m.Added.Files, m.Removed.Files, m.ChangedFiles)
-	fmt.Fprintf(&b, "dirs: %d new, %d removed\n", m.Added.Dirs, m.Removed.Dirs)
-	fmt.Fprintf(&b, "others: %d new, %d removed; %d of another type, %d with other metadata\n", m.Added.Others, m.Removed.Others, m.ChangedType, m.ChangedMetadata)
-	if m.ChangedTables > 0 {
-		fmt.Fprintf(&b, "tables: %d differ\n", m.ChangedTables)
-	}
-	fmt.Fprintf(&b, "added: %s, changed: %s, removed: %s", output.Bytes(int64(m.Added.Bytes)), output.Bytes(int64(m.ChangedBytes)), output.Bytes(int64(m.Removed.Bytes)))
-	return b.String()
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/browse"
 	"github.com/packstone/packstone/pipeline/database"
@@ -38,13 +39,13 @@ func (d *differ) live(ctx context.Context, text string) error {
 	if at.Path != "" {
 		return usage("--live compares whole sources: name SNAPSHOT or SNAPSHOT:SOURCE")
 	}
-	d.summary = diffSummary{Source: s.ID.String()}
+	d.summary = message.Diff{Source: s.ID.String()}
 	for _, source := range at.Sources {
 		if err := d.liveSource(ctx, b, s, source); err != nil {
-			return fmt.Errorf("compare %s: %w", placeName(source.Name, ""), err)
+			return fmt.Errorf("compare %s: %w", message.Place(source.Name, ""), err)
 		}
 	}
-	d.out.Summary(d.summary, d.summary.text())
+	d.out.Summary(d.summary, d.summary.Text())
 	if d.problems > 0 {
 		return exitWith(exitMissing, "%s not compared (listed above)", output.Plural(d.problems, "entry"))
 	}
@@ -89,7 +90,7 @@ func (d *differ) liveSource(ctx context.Context, b *browser, s *catalog.Snapshot
 // problem tells what cannot be compared.
 func (d *differ) problem(source, path string, err error) {
 	d.problems++
-	d.out.Problem(placeName(source, path).String(), "compare", err)
+	d.out.Problem(message.Place(source, path).String(), "compare", err)
 }
 
 func (d *differ) liveDatabase(ctx context.Context, b *browser, s *catalog.Snapshot, source *catalog.SourceState) (err error) {
@@ -130,9 +131,9 @@ func (d *differ) takeTable(source string, c browse.TableChange) error {
 	d.summary.ChangedTables++
 	path := "tables/" + c.Table
 	if d.out.JSON() {
-		d.out.Message("change", changeMessage{Source: output.Name(source), Path: output.Name(path), Modifier: string(c.Kind), Rows: c.Rows, RowsNow: c.Now}, "")
+		d.out.Message("change", message.Change{Source: output.Name(source), Path: output.Name(path), Modifier: string(c.Kind), Rows: c.Rows, RowsNow: c.Now}, "")
 	} else {
-		d.out.Line("%-4s %s (%s, %d now)", c.Kind, placeName(source, path), output.Plural(c.Rows, "row"), c.Now)
+		d.out.Line("%-4s %s (%s, %d now)", c.Kind, message.Place(source, path), output.Plural(c.Rows, "row"), c.Now)
 	}
 	return d.out.Err()
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/packstone/packstone/archive/disk"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/platform/drill"
 )
@@ -64,7 +65,7 @@ func pickReport(reports []*catalog.DrillReport, id string) (*catalog.DrillReport
 
 func (a *app) showReport(report *catalog.DrillReport, repo *catalog.Repository, file string) error {
 	if a.out.JSON() {
-		a.out.Message("drill_report", drillMessageOf(report), "")
+		a.out.Message("drill_report", message.DrillOf(report), "")
 		return a.out.Err()
 	}
 	write := func(to io.Writer) error {

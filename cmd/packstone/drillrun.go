@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/doctor"
 	"github.com/packstone/packstone/cmd/internal/hook"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/platform/drill"
@@ -259,48 +259,16 @@ func (a *app) planDrill(with drill.Options) error {
 
 // tellDrill prints a report, and says how the drill ends.
 func (a *app) tellDrill(report *catalog.DrillReport) error {
-	m := drillMessageOf(report)
+	m := message.DrillOf(report)
 	for _, text := range m.Remarks {
 		a.out.Note("note: %s", text)
 	}
 	for _, text := range m.Failures {
 		a.out.Problem("", "drill", errors.New(text.String()))
 	}
-	a.out.Summary(m, m.text(a.out.Table))
+	a.out.Summary(m, m.Text(a.out.Table))
 	if !report.Passed {
 		return exitWith(exitDrill, "the drill of %s failed (listed above); packstone drill report %s shows it whole", output.OrDash(m.Set.String()), m.ID[:shortID])
 	}
 	return a.out.Err()
-}
-
-// text is the report for a person.
-func (m drillMessage) text(layOut func(output.Table) string) string {
-	table := output.Table{Head: []string{"STEP", "TOOK", "BYTES", "IN RTO"}, Right: []int{1, 2}}
-	for _, s := range m.Steps {
-		moved := "-"
-		if s.Bytes > 0 {
-			moved = output.Bytes(int64(s.Bytes))
-		}
-		name := s.Name.String()
-		if s.Failed {
-			name += ": failed"
-		}
-		table.Rows = append(table.Rows, []string{name, drill.Duration(s.Duration), moved, output.YesNo(s.RTO)})
-	}
-	noticed, done := 0, 0
-	for _, c := range m.Controls {
-		if c.Noticed {
-			noticed++
-		}
-		if !c.Skipped {
-			done++
-		}
-	}
-	verdict := "failed"
-	if m.Passed {
-		verdict = "passed"
-	}
-	return fmt.Sprintf("%s\nRPO %s, RTO %s; the drill took %s\nnoticed %d of %s that it has done to its own copy\ndrill of %s of %s, snapshot %s: %s; report %s",
-		strings.TrimRight(layOut(table), "\n"), drill.Duration(m.RPO), drill.Duration(m.RTO), drill.Duration(m.Duration), noticed, output.Plural(done, "damage"),
-		output.OrDash(m.Set.String()), m.Hostname, m.SnapshotID[:shortID], verdict, m.ID[:shortID])
 }

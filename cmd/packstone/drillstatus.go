@@ -8,25 +8,10 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/platform/drill"
 )
-
-// drillRow is the last drill of a set of a host.
-type drillRow struct {
-	Set        output.Name `json:"set" doc:"The set; empty for paths."`
-	Hostname   output.Name `json:"hostname" doc:"The host whose snapshot was restored."`
-	Passed     bool        `json:"passed" doc:"Whether the last drill has passed."`
-	Began      time.Time   `json:"began" doc:"When it began."`
-	Age        int64       `json:"age_seconds" doc:"How long ago that was."`
-	RPO        float64     `json:"rpo" doc:"Seconds that the oldest source was old when it began."`
-	RTO        float64     `json:"rto" doc:"Seconds until all was restored, compared and asserted."`
-	By         output.Name `json:"drilled_by" doc:"The host that has drilled."`
-	SnapshotID string      `json:"snapshot_id" doc:"The snapshot that was restored."`
-	ID         string      `json:"id" doc:"The id of the report."`
-	LastPassed time.Time   `json:"last_passed,omitzero" doc:"When the last drill began that has passed."`
-	Failure    output.Name `json:"failure,omitempty" doc:"Why the last one has failed."`
-}
 
 func newDrillStatus(a *app) *cobra.Command {
 	cmd := &cobra.Command{
@@ -89,14 +74,14 @@ func (a *app) drillStatus(reports []*catalog.DrillReport, now time.Time) error {
 }
 
 // lastDrills are the last drills of each set and host.
-func lastDrills(reports []*catalog.DrillReport, now time.Time) (rows []drillRow) {
+func lastDrills(reports []*catalog.DrillReport, now time.Time) (rows []message.LastDrill) {
 	at := map[[2]string]int{}
 	for _, d := range reports {
 		key := [2]string{d.Host, d.Set}
 		i, known := at[key]
 		if !known {
 			i, at[key] = len(rows), len(rows)
-			row := drillRow{
+			row := message.LastDrill{
 				Set: output.Name(d.Set), Hostname: output.Name(d.Host), Passed: d.Passed, Began: d.Began, Age: int64(max(0, now.Sub(d.Began)) / time.Second),
 				RPO: d.RPO, RTO: d.RTO, By: output.Name(d.By), SnapshotID: d.Snapshot, ID: d.ID.String(),
 			}

@@ -10,16 +10,10 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/browse"
 )
-
-// foundRow is a match in the JSON array of find.
-type foundRow struct {
-	Snapshot     string    `json:"snapshot" doc:"The snapshot that has it."`
-	SnapshotTime time.Time `json:"snapshot_time" doc:"When that was taken."`
-	entryRow
-}
 
 type findOptions struct {
 	snapshots      []string
@@ -163,9 +157,9 @@ func (f *finder) search(ctx context.Context, search *browse.Finder, s *catalog.S
 
 func (f *finder) print(s *catalog.Snapshot, source *catalog.SourceState, e *entry.Entry) error {
 	f.found = true
-	row := foundRow{Snapshot: s.ID.String(), SnapshotTime: s.Time, entryRow: entryRowOf(source.Name, e)}
+	row := message.Found{Snapshot: s.ID.String(), SnapshotTime: s.Time, Entry: message.EntryOf(source.Name, e)}
 	if f.o.long {
-		return f.rows.Add(row, row.long(f.o.human))
+		return f.rows.Add(row, row.Long(f.o.human))
 	}
-	return f.rows.Add(row, row.place())
+	return f.rows.Add(row, row.Place())
 }

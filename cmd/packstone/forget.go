@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,30 +13,10 @@ import (
 	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/catalog/retention"
 	"github.com/packstone/packstone/catalog/view"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/collect"
 )
-
-// forgetSummary is what forget prints as JSON at its end.
-type forgetSummary struct {
-	Forgotten int         `json:"forgotten" doc:"How many snapshots were forgotten, or would be."`
-	Kept      int         `json:"kept" doc:"How many stay."`
-	Freed     int64       `json:"freed_bytes,omitempty" doc:"In a dry run, bytes that become free if all of them are forgotten."`
-	Snapshots []forgetRow `json:"snapshots" doc:"What was decided about each."`
-	Until     time.Time   `json:"undelete_until,omitzero" doc:"Until when nothing of them is deleted, unless --grace says otherwise."`
-	DryRun    bool        `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
-}
-
-// forgetRow is what was decided about one snapshot.
-type forgetRow struct {
-	ID        string      `json:"id" doc:"The snapshot's id."`
-	Time      time.Time   `json:"time" doc:"When it was taken."`
-	Set       output.Name `json:"set" doc:"Its set; empty for paths."`
-	Hostname  output.Name `json:"hostname" doc:"Its host; empty without an identity."`
-	Forgotten bool        `json:"forgotten" doc:"Whether it is forgotten."`
-	Keep      []string    `json:"keep,omitempty" doc:"What keeps it."`
-	Freed     int64       `json:"freed_bytes,omitempty" doc:"In a dry run, bytes that become free if it alone is forgotten."`
-}
 
 type forgetOptions struct {
 	keep      keepFlags
@@ -161,7 +139,7 @@ func (a *app) finishForgetting(ctx context.Context, v *view.View, f *admin.Forge
 	if err != nil {
 		return err
 	}
-	m := forgetSummaryOf(f, v.Snapshots)
+	m := message.ForgetOf(f, v.Snapshots)
 	m.DryRun = a.flags.dryRun
 	switch {
 	case m.DryRun:
@@ -180,29 +158,12 @@ func (a *app) finishForgetting(ctx context.Context, v *view.View, f *admin.Forge
 	if young, floor := f.Below(); young > 0 {
 		a.out.Note("%d of them are younger than the retention floor of %s, which binds collectors and jobs, but not the owner", young, retention.Period(floor))
 	}
-	a.out.Summary(m, m.text(a.out.Table))
+	a.out.Summary(m, m.Text(a.out.Table))
 	return a.out.Err()
 }
 
-func forgetSummaryOf(f *admin.Forgetting, snapshots []*catalog.Snapshot) forgetSummary {
-	m := forgetSummary{Snapshots: []forgetRow{}}
-	for _, verdict := range f.Verdicts {
-		row := forgetRow{ID: verdict.ID, Time: verdict.Time, Forgotten: !verdict.Kept(), Keep: verdict.Keep}
-		if i := slices.IndexFunc(snapshots, func(s *catalog.Snapshot) bool { return s.ID.String() == row.ID }); i >= 0 {
-			row.Set, row.Hostname = output.Name(snapshots[i].Set), output.Name(snapshots[i].Host)
-		}
-		if row.Forgotten {
-			m.Forgotten++
-		} else {
-			m.Kept++
-		}
-		m.Snapshots = append(m.Snapshots, row)
-	}
-	return m
-}
-
 // weigh says what would become free, as far as a key at hand opens the reference maps.
-func (a *app) weigh(ctx context.Context, v *view.View, m *forgetSummary, gone []archive.Name) error {
+func (a *app) weigh(ctx context.Context, v *view.View, m *message.Forget, gone []archive.Name) error {
 	weights, err := collect.Weigh(ctx, v.Repo, v.Log)
 	if errors.Is(err, catalog.ErrNoIdentity) {
 		a.Warn("without a key that can read the reference maps, the space that would become free is unknown")
@@ -220,48 +181,4 @@ func (a *app) weigh(ctx context.Context, v *view.View, m *forgetSummary, gone []
 	}
 	m.Freed = weights.Together(gone)
 	return nil
-}
-
-func (m forgetSummary) text(layOut func(output.Table) string) string {
-	table := output.Table{Head: []string{"ID", "TIME", "SET", "HOST", "KEPT BY"}, Cut: []int{2, 3, 4}}
-	if m.DryRun {
-		table.Head, table.Right = append(table.Head, "FREES"), []int{5}
-	}
-	for _, row := range m.Snapshots {
-		if !row.Forgotten && !m.DryRun {
-			continue
-		}
-		kept := strings.Join(row.Keep, ", ")
-		if row.Forgotten {
-			kept = "- forgotten"
-		}
-		cells := []string{row.ID[:shortID], output.Time(row.Time), output.OrDash(row.Set.String()), output.OrDash(row.Hostname.String()), kept}
-		if m.DryRun {
-			cells = append(cells, output.Bytes(row.Freed))
-		}
-		table.Rows = append(table.Rows, cells)
-	}
-	return tableText(layOut(table)) + m.summary()
-}
-
-// tableText is a table before a summary, or nothing if it has no rows.
-func tableText(table string) string {
-	if table == "" {
-		return ""
-	}
-	return strings.TrimRight(table, "\n") + "\n"
-}
-
-func (m forgetSummary) summary() string {
-	switch {
-	case m.DryRun:
-		return fmt.Sprintf("would forget %s, which frees %s, and keep %d; nothing was changed", output.Plural(m.Forgotten, "snapshot"), output.Bytes(m.Freed), m.Kept)
-	case m.Forgotten == 0:
-		return fmt.Sprintf("forgot nothing, kept %s", output.Plural(m.Kept, "snapshot"))
-	}
-	text := fmt.Sprintf("forgot %s, kept %d", output.Plural(m.Forgotten, "snapshot"), m.Kept)
-	if !m.Until.IsZero() {
-		text += "; packstone undelete brings them back until " + output.Time(m.Until)
-	}
-	return text
 }

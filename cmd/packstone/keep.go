@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,29 +14,10 @@ import (
 	"github.com/packstone/packstone/cmd/internal/daemon"
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/keep"
 )
-
-// keepSummary is what keep prints as JSON at its end.
-type keepSummary struct {
-	Until       time.Time      `json:"locked_until,omitzero" doc:"Until when all that a restore needs is locked at least, but for what was withheld."`
-	Mode        store.LockMode `json:"mode,omitempty" doc:"GOVERNANCE or COMPLIANCE."`
-	Needed      int            `json:"objects_needed" doc:"How many objects a restore needs."`
-	NeededBytes int64          `json:"bytes_needed" doc:"Their bytes."`
-	Extended    int            `json:"objects_extended" doc:"How many locks were extended, or would be."`
-	Kept        int            `json:"objects_kept" doc:"How many locks last long enough."`
-	Withheld    int            `json:"objects_withheld,omitempty" doc:"New packs that were not extended, since there are too many."`
-	HeldBytes   int64          `json:"bytes_withheld,omitempty" doc:"Their bytes."`
-	Extra       int            `json:"versions_not_needed" doc:"Versions that no restore needs."`
-	ExtraBytes  int64          `json:"bytes_not_needed" doc:"Their bytes."`
-	Overwritten int            `json:"objects_overwritten,omitempty" doc:"Objects that were written over, or deleted; their first version is locked."`
-	Missing     int            `json:"packs_missing,omitempty" doc:"Packs in need that are not there."`
-	Requests    int            `json:"requests" doc:"Requests about locks: listings, questions and extensions."`
-	Lists       int            `json:"requests_list" doc:"Listings of versions, of a thousand each."`
-	Asked       int            `json:"requests_ask" doc:"Questions for a lock."`
-	DryRun      bool           `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
-}
 
 type keepOptions struct {
 	mode   string
@@ -133,27 +113,12 @@ func (a *app) reportKeep(r *keep.Report, err error) error {
 	case err != nil:
 		return err
 	}
-	m := keepSummary{
-		Until: r.Until, Mode: r.Mode, Needed: r.Needed.Objects, NeededBytes: r.Needed.Bytes, Extended: r.Extended.Objects, Kept: r.Kept.Objects, Withheld: r.Withheld.Objects,
-		HeldBytes: r.Withheld.Bytes, Extra: r.Extra.Objects, ExtraBytes: r.Extra.Bytes, Overwritten: r.Overwritten, Missing: r.Missing,
-		Requests: r.Requests(), Lists: r.Lists, Asked: r.Asked, DryRun: a.flags.dryRun,
-	}
-	a.out.Summary(m, m.text())
+	m := message.KeepOf(r, a.flags.dryRun)
+	a.out.Summary(m, m.Text())
 	if err := a.keepVerdict(r); err != nil {
 		return err
 	}
 	return a.out.Err()
-}
-
-func (m keepSummary) text() string {
-	requests := fmt.Sprintf("%s: %s, %s, %s", output.Plural(m.Requests, "request"), output.Plural(m.Lists, "listing"), output.Plural(m.Asked, "question"), output.Plural(m.Extended, "extension"))
-	extra := fmt.Sprintf("%s of %s are stored that no restore needs", output.Bytes(m.ExtraBytes), output.Plural(m.Extra, "version"))
-	if m.DryRun {
-		return fmt.Sprintf("would extend up to %s of the %s that a restore needs, %s, with %s\n%s", output.Plural(m.Extended, "lock"),
-			output.Plural(m.Needed, "object"), output.Bytes(m.NeededBytes), requests, extra)
-	}
-	return fmt.Sprintf("extended %s; %s that a restore needs, %s, are locked (%s) until %s at least\n%s\n%s", output.Plural(m.Extended, "lock"),
-		output.Plural(m.Extended+m.Kept, "object"), output.Bytes(m.NeededBytes-m.HeldBytes), strings.ToLower(string(m.Mode)), output.Time(m.Until), requests, extra)
 }
 
 // keepVerdict tells what is wrong, and returns how the program ends for it.

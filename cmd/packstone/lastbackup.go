@@ -7,6 +7,7 @@ import (
 
 	"github.com/packstone/packstone/archive/store/count"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
 
@@ -25,7 +26,7 @@ const lastBackupFile = "last-backup.json"
 
 // rememberBackup keeps what a backup asked of the storage, for status. A cache that cannot be
 // written has been warned of by then.
-func rememberBackup(cache *catalog.Cache, m *backupSummary, now time.Time) {
+func rememberBackup(cache *catalog.Cache, m *message.Backup, now time.Time) {
 	last := lastBackup{SnapshotID: m.SnapshotID, Set: output.Name(m.Set), Ended: now, Duration: m.TotalDuration, Requests: m.Requests}
 	if data, err := json.Marshal(last); err == nil {
 		_ = cache.Write(lastBackupFile, data)
@@ -50,5 +51,5 @@ func (b *lastBackup) text() string {
 	if b.Set != "" {
 		what = "set " + b.Set.String()
 	}
-	return fmt.Sprintf("last backup from here: %s, %s, in %.1f s; %s", what, output.Time(b.Ended), b.Duration, requestsText(b.Requests))
+	return fmt.Sprintf("last backup from here: %s, %s, in %.1f s; %s", what, output.Time(b.Ended), b.Duration, message.Requests(b.Requests))
 }

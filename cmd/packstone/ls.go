@@ -12,6 +12,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
 
@@ -59,15 +60,15 @@ type listing struct {
 	rows                 *output.Rows
 	long, human, reverse bool
 	sort                 string
-	held                 []entryRow // to be sorted
+	held                 []message.Entry // to be sorted
 }
 
 // orders are how rows can be sorted.
-var orders = map[string]func(a, b *entryRow) int{
-	"name":      func(a, b *entryRow) int { return cmp.Compare(a.Name, b.Name) },
-	"size":      func(a, b *entryRow) int { return cmp.Compare(b.Size, a.Size) },
-	"time":      func(a, b *entryRow) int { return time.Time(b.ModTime).Compare(time.Time(a.ModTime)) },
-	"extension": func(a, b *entryRow) int { return cmp.Compare(path.Ext(string(a.Name)), path.Ext(string(b.Name))) },
+var orders = map[string]func(a, b *message.Entry) int{
+	"name":      func(a, b *message.Entry) int { return cmp.Compare(a.Name, b.Name) },
+	"size":      func(a, b *message.Entry) int { return cmp.Compare(b.Size, a.Size) },
+	"time":      func(a, b *message.Entry) int { return time.Time(b.ModTime).Compare(time.Time(a.ModTime)) },
+	"extension": func(a, b *message.Entry) int { return cmp.Compare(path.Ext(string(a.Name)), path.Ext(string(b.Name))) },
 }
 
 func (l *listing) check() error {
@@ -81,7 +82,7 @@ func (l *listing) check() error {
 }
 
 func (l *listing) print(source *catalog.SourceState, e *entry.Entry) error {
-	row := entryRowOf(source.Name, e)
+	row := message.EntryOf(source.Name, e)
 	if l.sort != "" || l.reverse {
 		l.held = append(l.held, row)
 		return nil
@@ -92,7 +93,7 @@ func (l *listing) print(source *catalog.SourceState, e *entry.Entry) error {
 // printSorted prints the rows that were held back.
 func (l *listing) printSorted() error {
 	if order := orders[l.sort]; order != nil {
-		slices.SortStableFunc(l.held, func(a, b entryRow) int { return order(&a, &b) })
+		slices.SortStableFunc(l.held, func(a, b message.Entry) int { return order(&a, &b) })
 	}
 	if l.reverse {
 		slices.Reverse(l.held)
@@ -105,9 +106,9 @@ func (l *listing) printSorted() error {
 	return nil
 }
 
-func (l *listing) printRow(row entryRow) error {
+func (l *listing) printRow(row message.Entry) error {
 	if l.long {
-		return l.rows.Add(row, row.long(l.human))
+		return l.rows.Add(row, row.Long(l.human))
 	}
-	return l.rows.Add(row, row.place())
+	return l.rows.Add(row, row.Place())
 }

@@ -15,27 +15,10 @@ import (
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/collect"
 )
-
-// pruneSummary is what prune prints as JSON at its end.
-type pruneSummary struct {
-	Packs      int       `json:"packs_deleted" doc:"How many packs were deleted, or would be."`
-	Bytes      int64     `json:"bytes_freed" doc:"Their bytes."`
-	Stored     int64     `json:"bytes_stored" doc:"Bytes of all packs before."`
-	Later      int64     `json:"bytes_later" doc:"Bytes of what was forgotten and is within its grace."`
-	LaterUntil time.Time `json:"later_until,omitzero" doc:"When the last of these may be deleted."`
-	Leftovers  int       `json:"leftovers" doc:"Packs that no record names: the next run deletes those that are there still."`
-	RolledUp   int       `json:"records_rolled_up,omitempty" doc:"How many records were rolled up."`
-	Ended      []string  `json:"ended_sessions,omitempty" doc:"Sessions that were declared dead."`
-	Locked     int       `json:"packs_locked,omitempty" doc:"Packs that could not be deleted yet, since they are locked."`
-	LockedSize int64     `json:"bytes_locked,omitempty" doc:"Their bytes."`
-	LockedTill time.Time `json:"locked_until,omitzero" doc:"When the last of these may be deleted."`
-	Plan       string    `json:"plan,omitempty" doc:"The file with the plan that was written."`
-	repackSummary
-	DryRun bool `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
-}
 
 // graceFlags say how long what was forgotten stays.
 type graceFlags struct {
@@ -164,12 +147,7 @@ var errTimeUp = errors.New("the time is up")
 
 // reportPrune tells what was done, be it that not all was.
 func (a *app) reportPrune(report *collect.Report, err error) error {
-	m := pruneSummary{Packs: report.Deleted, Bytes: report.Bytes, Leftovers: report.Sighted, RolledUp: report.RolledUp, Ended: report.Ended}
-	m.Locked, m.LockedSize, m.LockedTill = report.Locked, report.LockedBytes, report.LockedUntil
-	m.repackSummary = repackSummary{report.Moved, report.MovedBytes, report.NewBytes, report.Archived, report.ArchivedBytes}
-	if p := report.Plan; p != nil {
-		m.Stored, m.Later, m.LaterUntil = p.Stored, p.Later, p.LaterAt
-	}
+	m := message.PruneOf(report)
 	for _, name := range report.Ended {
 		a.out.Note("declared %s dead: it was killed", name)
 	}
@@ -184,40 +162,8 @@ func (a *app) reportPrune(report *collect.Report, err error) error {
 	if err != nil {
 		return err
 	}
-	a.out.Summary(m, m.text())
+	a.out.Summary(m, m.Text())
 	return a.out.Err()
-}
-
-func (m pruneSummary) text() string {
-	done := "deleted"
-	if m.DryRun {
-		done = "would delete"
-	}
-	text := fmt.Sprintf("%s %s, %s of %s", done, output.Plural(m.Packs, "pack"), output.Bytes(m.Bytes), output.Bytes(m.Stored))
-	if m.Later > 0 {
-		text += fmt.Sprintf("\n%s more belong to forgotten snapshots, and can be deleted after the grace period, by %s at the latest", output.Bytes(m.Later), output.Time(m.LaterUntil))
-	}
-	text += m.repackSummary.text(m.DryRun)
-	if m.Leftovers > 0 {
-		text += fmt.Sprintf("\nfound %s without a record: the next prune deletes those of interrupted backups", output.Plural(m.Leftovers, "pack"))
-	}
-	text += m.lockedText()
-	if m.Plan != "" {
-		text += "\nwrote the plan to " + m.Plan
-	}
-	return text
-}
-
-// lockedText says which packs are locked, and until when.
-func (m pruneSummary) lockedText() string {
-	switch {
-	case m.Locked == 0:
-		return ""
-	case m.LockedTill.IsZero():
-		return fmt.Sprintf("\n%s, %s, cannot be deleted yet: the storage has locked them; each prune tries again", output.Plural(m.Locked, "pack"), output.Bytes(m.LockedSize))
-	}
-	return fmt.Sprintf("\n%s, %s, cannot be deleted yet: the storage has locked them, the last until %s; a prune after that deletes them",
-		output.Plural(m.Locked, "pack"), output.Bytes(m.LockedSize), output.Time(m.LockedTill))
 }
 
 // noteVersions says where what was deleted goes on taking room, since the bucket keeps versions.

@@ -11,6 +11,7 @@ import (
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/input"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/collect"
 )
@@ -48,13 +49,11 @@ func (a *app) planPrune(ctx context.Context, repo *catalog.Repository, o pruneOp
 	if err != nil {
 		return err
 	}
-	m := pruneSummary{
-		Packs: len(plan.Packs), Bytes: plan.Bytes, Stored: plan.Stored, Later: plan.Later, LaterUntil: plan.LaterAt, Leftovers: len(plan.Sighted),
-		Plan: o.plan, DryRun: true,
-	}
-	if m.repackSummary, err = a.planRepack(ctx, repo, term, o); err != nil {
+	repack, err := a.planRepack(ctx, repo, term, o)
+	if err != nil {
 		return err
 	}
+	m := message.PrunePlanOf(plan, repack, o.plan)
 	for _, p := range plan.Packs {
 		a.out.Detail(output.VerboseStatus{Action: "delete", Item: output.Name(p.Kind.Object(p.Name)), DataSize: p.Size})
 	}
@@ -63,7 +62,7 @@ func (a *app) planPrune(ctx context.Context, repo *catalog.Repository, o pruneOp
 			return err
 		}
 	}
-	a.out.Summary(m, m.text())
+	a.out.Summary(m, m.Text())
 	return a.out.Err()
 }
 
@@ -112,24 +111,6 @@ func readPlan(done <-chan struct{}, name, repository string) (catalog.PackSet, e
 	return packs, nil
 }
 
-// explainMessage is what prune --explain prints as JSON.
-type explainMessage struct {
-	Pack   string       `json:"pack" doc:"The pack's name."`
-	Object string       `json:"object" doc:"Where it lies."`
-	Bytes  int64        `json:"bytes" doc:"Its size."`
-	Keep   []explainRow `json:"kept_by" doc:"The records that need it, the oldest first; none: the next prune deletes it."`
-}
-
-type explainRow struct {
-	Record    string      `json:"record" doc:"The record."`
-	Kind      string      `json:"kind" doc:"commit of a snapshot, or checkpoint of a backup that did not end."`
-	Snapshot  string      `json:"snapshot,omitempty" doc:"The id of the snapshot."`
-	Set       output.Name `json:"set,omitempty" doc:"Its set, if an identity is at hand."`
-	Hostname  output.Name `json:"hostname,omitempty" doc:"Its host, if an identity is at hand."`
-	Time      time.Time   `json:"time" doc:"When it was stored."`
-	Forgotten time.Time   `json:"forgotten,omitzero" doc:"When it was forgotten: it keeps the pack for the grace."`
-}
-
 // explainPack says what keeps a pack.
 func (a *app) explainPack(ctx context.Context, repo *catalog.Repository, o pruneOptions) error {
 	pack, err := packNamed(ctx, repo, o.explain)
@@ -162,9 +143,9 @@ func (a *app) explainPack(ctx context.Context, repo *catalog.Repository, o prune
 			}
 		}
 	}
-	m := explainMessage{Pack: pack.Name.String(), Object: pack.Kind.Object(pack.Name), Bytes: int64(pack.Size), Keep: []explainRow{}}
+	m := message.Explain{Pack: pack.Name.String(), Object: pack.Kind.Object(pack.Name), Bytes: int64(pack.Size), Keep: []message.ExplainRow{}}
 	for _, rec := range records {
-		row := explainRow{Record: rec.Name(), Kind: string(rec.Kind), Time: rec.Date, Forgotten: log.Fate(rec.Hash).Gone(now)}
+		row := message.ExplainRow{Record: rec.Name(), Kind: string(rec.Kind), Time: rec.Date, Forgotten: log.Fate(rec.Hash).Gone(now)}
 		if rec.Kind == catalog.Commit {
 			row.Snapshot = rec.Hash.String()
 		}
@@ -173,7 +154,7 @@ func (a *app) explainPack(ctx context.Context, repo *catalog.Repository, o prune
 		}
 		m.Keep = append(m.Keep, row)
 	}
-	a.out.Message("explain", m, m.text(grace))
+	a.out.Message("explain", m, m.Text(grace))
 	return a.out.Err()
 }
 
@@ -192,25 +173,4 @@ func packNamed(ctx context.Context, repo *catalog.Repository, prefix string) (*a
 		return nil, usage("--explain %s: %s match; want at least 4 digits of the name of one", output.Name(prefix), output.Plural(len(found), "pack"))
 	}
 	return found[0], nil
-}
-
-func (m explainMessage) text(grace time.Duration) string {
-	text := fmt.Sprintf("%s, %s", m.Object, output.Bytes(m.Bytes))
-	if len(m.Keep) == 0 {
-		return text + "\nnothing needs it: prune deletes it"
-	}
-	for _, row := range m.Keep {
-		what := "a backup that did not end, until it is superseded or a week old"
-		if row.Snapshot != "" {
-			what = "snapshot " + row.Snapshot[:shortID]
-		}
-		if row.Hostname != "" {
-			what += fmt.Sprintf(" of %s, %s", output.OrDash(row.Set.String()), row.Hostname)
-		}
-		if !row.Forgotten.IsZero() {
-			what += ", forgotten " + output.Time(row.Forgotten) + ": until " + output.Time(row.Forgotten.Add(grace))
-		}
-		text += fmt.Sprintf("\n%s  %s (%s)", output.Time(row.Time), what, row.Record)
-	}
-	return text
 }

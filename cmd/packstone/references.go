@@ -6,129 +6,25 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/packstone/packstone/archive/store/count"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/fit"
 )
-
-// referencesRow is what became of a rule that rows refer to files, in JSON.
-type referencesRow struct {
-	From     output.Name   `json:"from" doc:"The column, or the table, that refers."`
-	To       output.Name   `json:"to" doc:"The source that it refers to."`
-	Path     output.Name   `json:"path,omitempty" doc:"How a path is made of columns; absent: the value is the path."`
-	Strip    output.Name   `json:"strip,omitempty" doc:"What stands before the path in the values that have it."`
-	Nulls    bool          `json:"nulls,omitempty" doc:"Whether null leads to nothing; else it is no reference."`
-	Rows     uint64        `json:"rows" doc:"Rows that refer to something."`
-	Dangling uint64        `json:"dangling" doc:"Of them, those that lead to nothing in the snapshot."`
-	First    []danglingRow `json:"first,omitempty" doc:"The first of those."`
-	Failed   output.Name   `json:"failed,omitempty" doc:"Why it could not be tested."`
-}
-
-// danglingRow is a row that refers to nothing, in JSON.
-type danglingRow struct {
-	Table output.Name `json:"table" doc:"The table."`
-	Key   output.Name `json:"key" doc:"What tells the row from others."`
-	Value output.Name `json:"value" doc:"What it refers to, as it stands there."`
-	Path  output.Name `json:"path,omitempty" doc:"Which path that means, where it is another."`
-	Cause output.Name `json:"cause,omitempty" doc:"Why it is no path at all."`
-}
-
-// danglingMessage tells of each row that refers to nothing, as JSON.
-type danglingMessage struct {
-	From output.Name `json:"from" doc:"The column, or the table, that refers."`
-	To   output.Name `json:"to" doc:"The source that it refers to."`
-	danglingRow
-}
-
-// orphanRow counts files that no row refers to, in JSON.
-type orphanRow struct {
-	Source output.Name `json:"source" doc:"The source that rows refer to."`
-	Files  uint64      `json:"files" doc:"Its files that no row refers to."`
-}
-
-// leftOutRow is what is not backed up on purpose, in JSON.
-type leftOutRow struct {
-	Name   output.Name `json:"name" doc:"What it is."`
-	Reason output.Name `json:"reason" doc:"Why it need not come back."`
-}
-
-func referencesRows(all []catalog.References) (rows []referencesRow) {
-	for i := range all {
-		r := &all[i]
-		row := referencesRow{
-			From: output.Name(r.From), To: output.Name(r.To), Path: output.Name(r.Path), Strip: output.Name(r.Strip), Nulls: r.Nulls,
-			Rows: r.Rows, Dangling: r.Dangling, Failed: output.Name(r.Failed),
-		}
-		for j := range r.First {
-			row.First = append(row.First, danglingRowOf(&r.First[j]))
-		}
-		rows = append(rows, row)
-	}
-	return rows
-}
-
-func danglingRowOf(d *catalog.Dangling) danglingRow {
-	return danglingRow{output.Name(d.Table), output.Name(d.Key), output.Name(d.Value), output.Name(d.Path), output.Name(d.Cause)}
-}
-
-// text says what is wrong with the row's value.
-func (d *danglingRow) text(to output.Name) string {
-	switch {
-	case d.Cause != "":
-		return fmt.Sprintf("%q is no path in %s: %s", d.Value.String(), to, d.Cause)
-	case d.Path != "":
-		return fmt.Sprintf("%q, the path %s, is not in %s of the snapshot", d.Value.String(), d.Path, to)
-	}
-	return fmt.Sprintf("%q is not in %s of the snapshot", d.Value.String(), to)
-}
-
-func orphanRows(all []catalog.Orphans) (rows []orphanRow) {
-	for _, o := range all {
-		rows = append(rows, orphanRow{output.Name(o.Source), o.Files})
-	}
-	return rows
-}
-
-func leftOutRows(all []catalog.LeftOut) (rows []leftOutRow) {
-	for _, out := range all {
-		rows = append(rows, leftOutRow{output.Name(out.Name), output.Name(out.Reason)})
-	}
-	return rows
-}
-
-// text is what is left out, and why.
-func (r leftOutRow) text() string { return fmt.Sprintf("not backed up: %s (%s)", r.Name, r.Reason) }
 
 // tellLeftOut says what does not come back with a whole snapshot, since it was never backed up.
 func (r *restoring) tellLeftOut() {
 	if len(r.sources) < len(r.snapshot.Sources) {
 		return
 	}
-	for _, row := range leftOutRows(r.snapshot.NotBackedUp) {
+	for _, row := range message.LeftOutOf(r.snapshot.NotBackedUp) {
 		if r.o.plan {
-			r.out.Line("%s", row.text())
+			r.out.Line("%s", row.Text())
 			continue
 		}
-		r.out.Note("%s", row.text())
+		r.out.Note("%s", row.Text())
 	}
-}
-
-// referencesText is a line for each rule and each source that rules lead to.
-func referencesText(rules []referencesRow, orphans []orphanRow) string {
-	var b strings.Builder
-	for _, r := range rules {
-		if r.Failed != "" {
-			fmt.Fprintf(&b, "references: %s to %s: not tested: %s\n", r.From, r.To, r.Failed)
-			continue
-		}
-		fmt.Fprintf(&b, "references: %s to %s: %s, %d to nothing\n", r.From, r.To, output.Plural(r.Rows, "row"), r.Dangling)
-	}
-	for _, o := range orphans {
-		fmt.Fprintf(&b, "references: no row refers to %s of %s\n", output.Plural(o.Files, "file"), o.Source)
-	}
-	return b.String()
 }
 
 // tellDangling tells of rows that refer to nothing as they are found: of each rule the first, all
@@ -136,13 +32,13 @@ func referencesText(rules []referencesRow, orphans []orphanRow) string {
 func (a *app) tellDangling() func(r *catalog.Rule, d *catalog.Dangling) {
 	told := map[catalog.Rule]int{}
 	return func(r *catalog.Rule, d *catalog.Dangling) {
-		row := danglingRowOf(d)
+		row := message.DanglingRowOf(d)
 		if a.out.JSON() {
-			a.out.Message("dangling", danglingMessage{output.Name(r.From), output.Name(r.To), row}, "")
+			a.out.Message("dangling", message.Dangling{output.Name(r.From), output.Name(r.To), row}, "")
 			return
 		}
 		if told[*r]++; told[*r] <= fit.Listed || a.flags.verbose > 0 {
-			a.out.Problem(r.From+" "+d.Key, "references", errors.New(row.text(output.Name(r.To))))
+			a.out.Problem(r.From+" "+d.Key, "references", errors.New(row.Text(output.Name(r.To))))
 		}
 	}
 }
@@ -160,14 +56,6 @@ func (a *app) tellUnfit(all []catalog.References) (unfit bool) {
 		}
 	}
 	return unfit
-}
-
-// fitMessage is what check --references prints as JSON.
-type fitMessage struct {
-	SnapshotID string          `json:"snapshot_id" doc:"The snapshot."`
-	References []referencesRow `json:"references" doc:"The rules, and what became of them."`
-	Orphans    []orphanRow     `json:"orphans" doc:"Of the sources that rows refer to, how many files no row refers to."`
-	Requests   count.Totals    `json:"requests" doc:"Requests to the storage."`
 }
 
 // refuseTogether refuses what makes no sense with check --references, or without it.
@@ -219,8 +107,8 @@ func (a *app) checkReferences(ctx context.Context, name string) error {
 		return fmt.Errorf("snapshot %s: %w", s.ShortID(), err)
 	}
 	unfit := a.tellUnfit(tested.References)
-	m := fitMessage{s.ID.String(), referencesRows(tested.References), append([]orphanRow{}, orphanRows(tested.Orphans)...), storage.Counts.Totals()}
-	a.out.Message("fit", m, "snapshot "+s.ShortID()+"\n"+strings.TrimSuffix(referencesText(m.References, m.Orphans), "\n"))
+	m := message.Fit{s.ID.String(), message.ReferencesOf(tested.References), append([]message.Orphans{}, message.OrphansOf(tested.Orphans)...), storage.Counts.Totals()}
+	a.out.Message("fit", m, "snapshot "+s.ShortID()+"\n"+strings.TrimSuffix(message.ReferencesText(m.References, m.Orphans), "\n"))
 	a.tellRequests(m.Requests)
 	if unfit {
 		return exitWith(exitDrill, "the sources of snapshot %s do not fit together%s", s.ShortID(), listedAbove)

@@ -11,7 +11,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
-	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/pipeline/collect"
 )
 
@@ -38,29 +38,6 @@ func (f *repackFlags) check(other bool) error {
 
 // defaultUnused is the share of what is stored that --repack leaves dead.
 const defaultUnused = 0.05
-
-// repackSummary is what prune --repack did.
-type repackSummary struct {
-	Moved         int   `json:"packs_repacked,omitempty" doc:"How many packs were copied anew, or would be."`
-	MovedBytes    int64 `json:"bytes_repacked,omitempty" doc:"Their bytes."`
-	NewBytes      int64 `json:"bytes_rewritten,omitempty" doc:"Bytes of the packs that took what was needed of them."`
-	Archived      int   `json:"packs_archived,omitempty" doc:"Packs that were not copied since the storage has archived them."`
-	ArchivedBytes int64 `json:"bytes_archived,omitempty" doc:"Their bytes."`
-}
-
-func (m repackSummary) text(dry bool) string {
-	left := ""
-	if m.Archived > 0 {
-		left = fmt.Sprintf("\nnot repacked: %s, %s, which the storage has archived; they are deleted when nothing needs them", output.Plural(m.Archived, "pack"), output.Bytes(m.ArchivedBytes))
-	}
-	switch {
-	case m.Moved == 0:
-		return left
-	case dry:
-		return left + fmt.Sprintf("\nwould repack %s, %s, into about %s", output.Plural(m.Moved, "pack"), output.Bytes(m.MovedBytes), output.Bytes(m.NewBytes))
-	}
-	return left + fmt.Sprintf("\nrepacked %s, %s, into %s", output.Plural(m.Moved, "pack"), output.Bytes(m.MovedBytes), output.Bytes(m.NewBytes))
-}
 
 func (a *app) repackOptions(repo *catalog.Repository, o pruneOptions) *collect.Repack {
 	if !o.repack {
@@ -100,17 +77,17 @@ func (a *app) letRepack(ctx context.Context, repo *catalog.Repository, run colle
 }
 
 // planRepack says what --repack would do.
-func (a *app) planRepack(ctx context.Context, repo *catalog.Repository, t catalog.Term, o pruneOptions) (repackSummary, error) {
+func (a *app) planRepack(ctx context.Context, repo *catalog.Repository, t catalog.Term, o pruneOptions) (message.Repack, error) {
 	options := a.repackOptions(repo, o)
 	if options == nil {
-		return repackSummary{}, nil
+		return message.Repack{}, nil
 	}
 	plan, err := collect.PlanThinning(ctx, repo, t, options.Share, options.Most, options.Archiver)
 	if errors.Is(err, catalog.ErrNoIdentity) {
 		err = fmt.Errorf("--repack reads contents: %w", err)
 	}
 	if err != nil {
-		return repackSummary{}, err
+		return message.Repack{}, err
 	}
-	return repackSummary{len(plan.Packs), plan.Bytes, plan.Bytes - plan.Unused, plan.Archived, plan.ArchivedBytes}, nil
+	return message.Repack{len(plan.Packs), plan.Bytes, plan.Bytes - plan.Unused, plan.Archived, plan.ArchivedBytes}, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/check"
@@ -19,10 +20,10 @@ import (
 
 // repairMessage is what repair prints as JSON at its end.
 type repairMessage struct {
-	Damaged  []string       `json:"damaged" doc:"Objects that were damaged or missing."`
-	Repaired []string       `json:"repaired" doc:"Those that are good again, or whose content lies somewhere else now."`
-	Left     []checkFinding `json:"left" doc:"What is still wrong."`
-	DryRun   bool           `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
+	Damaged  []string         `json:"damaged" doc:"Objects that were damaged or missing."`
+	Repaired []string         `json:"repaired" doc:"Those that are good again, or whose content lies somewhere else now."`
+	Left     []message.Damage `json:"left" doc:"What is still wrong."`
+	DryRun   bool             `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
 }
 
 // fromSource is the word of --from that is no repository.
@@ -127,7 +128,7 @@ func (a *app) repairFromMirror(ctx context.Context, address string) error {
 
 // reportRepair prints what was wrong before, and what still is.
 func (a *app) reportRepair(before, after *check.Report) error {
-	m := repairMessage{Damaged: []string{}, Repaired: []string{}, Left: checkSummaryOf(after).Findings, DryRun: a.flags.dryRun}
+	m := repairMessage{Damaged: []string{}, Repaired: []string{}, Left: message.CheckOf(after).Findings, DryRun: a.flags.dryRun}
 	left := map[string]bool{}
 	for _, f := range m.Left {
 		left[f.Object] = true

@@ -1,20 +1,13 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/packstone/packstone/archive/store/count"
-	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/cmd/internal/message"
 )
 
 // tellRequests says with -v what was asked of the storage.
 func (a *app) tellRequests(t count.Totals) {
 	if a.flags.verbose > 0 {
-		a.out.Note("%s", requestsText(t))
+		a.out.Note("%s", message.Requests(t))
 	}
-}
-
-func requestsText(t count.Totals) string {
-	return fmt.Sprintf("storage: %s, %s up and %s down; %d of them in sequence, %.1f in flight on average, %d at most; %s",
-		output.Plural(t.Calls(), "request"), output.Bytes(t.Put.Bytes), output.Bytes(t.Get.Bytes), t.RoundTrips, t.MeanInFlight, t.MostInFlight, output.Plural(t.Retries, "retry"))
 }

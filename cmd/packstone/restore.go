@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path"
 	"sync/atomic"
 	"time"
@@ -17,29 +16,13 @@ import (
 	"github.com/packstone/packstone/catalog/view"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/restore"
 	"github.com/packstone/packstone/pipeline/target"
 	"github.com/packstone/packstone/pipeline/thaw"
 )
-
-// restoreSummary is what restore prints as JSON at its end.
-type restoreSummary struct {
-	SnapshotID    string  `json:"snapshot_id" doc:"The snapshot."`
-	DryRun        bool    `json:"dry_run,omitempty" doc:"Whether nothing was changed: the counts are of what would have been done."`
-	FilesRestored uint64  `json:"files_restored" doc:"Entries that were written."`
-	FilesSkipped  uint64  `json:"files_skipped" doc:"Entries that were left as they are."`
-	FilesDeleted  uint64  `json:"files_deleted" doc:"Entries that were removed."`
-	FilesFailed   uint64  `json:"files_failed" doc:"Entries that did not come back."`
-	BytesRestored uint64  `json:"bytes_restored" doc:"Bytes of the files that were written."`
-	BytesReused   uint64  `json:"bytes_reused" doc:"Of these, bytes that were in the old files at their place, and so were not fetched."`
-	TotalDuration float64 `json:"total_duration" doc:"Seconds."`
-	PacksToThaw   int     `json:"packs_to_thaw,omitempty" doc:"Of a dry run: packs that the storage has archived and must thaw first, which it bills."`
-	BytesToThaw   int64   `json:"bytes_to_thaw,omitempty" doc:"Their bytes."`
-
-	Requests count.Totals `json:"requests" doc:"Requests to the storage."`
-}
 
 type restoreOptions struct {
 	target     string
@@ -56,7 +39,7 @@ type restoreOptions struct {
 	chmod      string
 	numeric    bool
 	noSpecial  bool
-	pipe       bool     // to toCommand
+	pipe       bool // to toCommand
 	toCommand  []string
 	to         dbAddress
 	filling    dbOptions // how databases come back
@@ -345,32 +328,17 @@ func (r *restoring) restore(ctx context.Context) error {
 
 // summarize prints what was done.
 func (r *restoring) summarize(took time.Duration) {
-	m := restoreSummary{
+	m := message.Restore{
 		SnapshotID: r.snapshot.ID.String(), DryRun: r.dry(), FilesRestored: r.total.Restored, FilesSkipped: r.total.Kept,
 		FilesDeleted: r.total.Deleted, FilesFailed: r.total.Failed, BytesRestored: r.total.Bytes, BytesReused: r.total.Reused,
 		TotalDuration: took.Seconds(), Requests: r.requests(), PacksToThaw: r.frozen.Packs, BytesToThaw: r.frozen.Bytes,
 	}
 	if len(r.o.toCommand) > 0 && !r.out.JSON() {
-		r.out.Note("%s", m.text()) // the standard output is the command's
+		r.out.Note("%s", m.Text()) // the standard output is the command's
 		return
 	}
-	r.out.Summary(m, m.text())
+	r.out.Summary(m, m.Text())
 	r.tellRequests(m.Requests)
-}
-
-func (m restoreSummary) text() string {
-	text := fmt.Sprintf("snapshot %s: %d restored (%s), %d left as they are, %d deleted in %s", m.SnapshotID[:shortID], m.FilesRestored,
-		output.Bytes(int64(m.BytesRestored)), m.FilesSkipped, m.FilesDeleted, time.Duration(m.TotalDuration*float64(time.Second)).Round(time.Millisecond))
-	if m.BytesReused > 0 {
-		text += fmt.Sprintf(", %s were there already", output.Bytes(int64(m.BytesReused)))
-	}
-	if m.FilesFailed > 0 {
-		text += fmt.Sprintf(", %d not restored", m.FilesFailed)
-	}
-	if m.DryRun {
-		text += "; nothing was changed: this was a dry run"
-	}
-	return text
 }
 
 // outcome says how complete the restore is.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/restore"
@@ -78,7 +79,7 @@ func (r *restoring) findPlace(ctx context.Context, settings *config.Config, sour
 	back := comeback{source: source}
 	if source.Type == "command" {
 		return back, usage("%s is the output of a command, so it has no place; pipe it to a command with restore %s:%s --to-command -- COMMAND",
-			placeName(source.Name, ""), r.from.Snapshot, strings.Trim(source.Name, "/"))
+			message.Place(source.Name, ""), r.from.Snapshot, strings.Trim(source.Name, "/"))
 	}
 	parts, at, err := settings.PlaceOf(source, r.isDatabase(source))
 	if err == nil && at != nil {

@@ -1,173 +1,22 @@
 package main
 
 import (
-	"fmt"
-	"strings"
-	"time"
-
 	"github.com/packstone/packstone/catalog"
-	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/pipeline/platform"
 )
 
-// platformPlan is what the restore of a platform prints, as JSON, before it asks.
-type platformPlan struct {
-	SnapshotID string    `json:"snapshot_id" doc:"The snapshot that comes back."`
-	Set        string    `json:"set" doc:"The set."`
-	Time       time.Time `json:"time" doc:"When the snapshot was taken."`
-	Skew       float64   `json:"skew" doc:"Seconds between the first moment of a source and the last."`
-	Safety     bool      `json:"safety" doc:"Whether what is overwritten is saved as a snapshot first."`
-	Report     string    `json:"report" doc:"The file of the report."`
-	Steps      []planRow `json:"steps" doc:"What is done with each source."`
-}
-
-// planRow is what is done with a source.
-type planRow struct {
-	Source   string      `json:"source" doc:"The source."`
-	Where    output.Name `json:"where" doc:"Where it comes back to."`
-	Was      output.Name `json:"was,omitempty" doc:"Where it was when it was backed up, if that was elsewhere."`
-	Moment   time.Time   `json:"moment" doc:"The moment of which it is."`
-	Files    uint64      `json:"files,omitempty" doc:"Files in the snapshot."`
-	Rows     uint64      `json:"rows,omitempty" doc:"Rows in the snapshot."`
-	Bytes    uint64      `json:"bytes" doc:"Their bytes."`
-	Written  uint64      `json:"written" doc:"Entries that are written."`
-	Replaced uint64      `json:"replaced" doc:"Of these, entries in the place of others."`
-	Others   string      `json:"others,omitempty" doc:"Owners that this machine does not know, and whose numbers are others' here."`
-	Kept     uint64      `json:"kept" doc:"Entries that are there already."`
-	Deleted  uint64      `json:"deleted" doc:"Entries that are removed."`
-	Fresh    string      `json:"fresh,omitempty" doc:"Of a database: the name under which it is filled, beside the living one."`
-	Before   string      `json:"before,omitempty" doc:"Of a database: the name under which the living one is kept."`
-	Done     bool        `json:"done,omitempty" doc:"Whether an earlier run has done it."`
-}
-
-func planRowOf(s *platform.Step) planRow {
-	state := s.Source.State
-	row := planRow{
-		Source: state.Name, Where: output.Name(s.Source.Where), Moment: state.Moment, Files: state.Coverage.Files, Rows: state.Coverage.Rows, Bytes: state.Coverage.Bytes,
-		Written: s.Result.Restored, Replaced: s.Replaced, Others: s.Strangers.String(), Kept: s.Result.Kept, Deleted: s.Result.Deleted, Fresh: s.Fresh, Before: s.Before, Done: s.Done,
-	}
-	if s.Source.Database != nil {
-		row.Files = 0
-	}
-	if state.Location != s.Source.Where {
-		row.Was = output.Name(state.Location)
-	}
-	return row
-}
-
-// text is what a person reads of it.
-func (row planRow) text() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s, of %s, to %s\n", row.Source, output.Time(row.Moment), row.Where)
-	if row.Was != "" {
-		fmt.Fprintf(&b, "    it was at %s\n", row.Was)
-	}
-	switch {
-	case row.Done:
-		b.WriteString("    done by an earlier run\n")
-	case row.Fresh != "":
-		fmt.Fprintf(&b, "    %s (%s) into %s, which is verified and takes its place\n", output.Plural(row.Rows, "row"), output.Bytes(int64(row.Bytes)), row.Fresh)
-		if row.Before != "" {
-			fmt.Fprintf(&b, "    what is there now is kept as %s; programs that use it must connect again\n", row.Before)
-		}
-	case row.Rows > 0:
-		fmt.Fprintf(&b, "    %s (%s) into the empty database\n", output.Plural(row.Rows, "row"), output.Bytes(int64(row.Bytes)))
-	default:
-		fmt.Fprintf(&b, "    %s (%s) in the snapshot: %s written, %d of them in the place of others; %d there already; %d removed\n",
-			output.Plural(row.Files, "file"), output.Bytes(int64(row.Bytes)), output.Plural(row.Written, "entry"), row.Replaced, row.Kept, row.Deleted)
-	}
-	if row.Others != "" {
-		fmt.Fprintf(&b, "    this machine does not know %s: make them first\n", row.Others)
-	}
-	return b.String()
-}
-
 // tellPlan prints what is going to be done.
 func (p *platformRun) tellPlan(steps []*platform.Step) {
-	m := platformPlan{
-		SnapshotID: p.snapshot.ID.String(), Set: p.snapshot.Set, Time: p.snapshot.Time, Skew: p.restore.Report.Skew, Safety: !p.o.platform.noSafety,
-		Report: p.restore.File.Path, Steps: []planRow{},
-	}
-	for _, s := range steps {
-		m.Steps = append(m.Steps, planRowOf(s))
-	}
-	p.out.Message("platform_plan", m, m.text())
-}
-
-func (m platformPlan) text() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s as of %s, snapshot %s\n", m.Set, output.Time(m.Time), m.SnapshotID[:shortID])
-	for _, row := range m.Steps {
-		b.WriteString(row.text())
-	}
-	fmt.Fprintf(&b, "the moments of the sources are %s apart\n", seconds(m.Skew))
-	if m.Safety {
-		fmt.Fprintf(&b, "files that are there are saved first, as a snapshot of the set %s\n", platform.SafetySet)
-	} else {
-		b.WriteString("files are overwritten without a copy\n")
-	}
-	fmt.Fprintf(&b, "report: %s", m.Report)
-	return b.String()
-}
-
-func seconds(s float64) time.Duration {
-	return time.Duration(s * float64(time.Second)).Round(time.Millisecond)
-}
-
-// platformReport is what the restore of a platform prints as JSON at its end.
-type platformReport struct {
-	File   string           `json:"file" doc:"The file of the report."`
-	Report *platform.Report `json:"report" doc:"The report."`
+	m := message.PlatformPlanOf(p.restore, steps)
+	p.out.Message("platform_plan", m, m.Text())
 }
 
 // tellReport prints what was done, and how to go back.
 func (p *platformRun) tellReport() {
-	m := platformReport{File: p.restore.File.Path, Report: p.restore.Report}
-	p.out.Summary(m, m.text())
+	m := message.Platform{File: p.restore.File.Path, Report: p.restore.Report}
+	p.out.Summary(m, m.Text())
 	p.tellRequests(p.requests())
-}
-
-func (m platformReport) text() string {
-	var b strings.Builder
-	r := m.Report
-	for _, part := range r.Sources {
-		b.WriteString(partText(part))
-	}
-	switch {
-	case r.State == platform.Undone && r.Present != "":
-		fmt.Fprintf(&b, "what was there before is back; what was restored is snapshot %s\n", r.Present[:shortID])
-	case r.State == platform.Undone:
-		b.WriteString("what was there before is back\n")
-	case r.Safety != "":
-		fmt.Fprintf(&b, "what was overwritten is snapshot %s\n", r.Safety[:shortID])
-	}
-	if r.State == platform.Done { // the command names the report
-		fmt.Fprintf(&b, "%s is back, snapshot %s, in %s; put back what was there with: packstone restore --%s %s", r.Set, r.Snapshot[:shortID],
-			r.Ended.Sub(r.Begun).Round(time.Millisecond), undoFlag, m.File)
-		return b.String()
-	}
-	return b.String() + "report: " + m.File
-}
-
-// partText tells of a source.
-func partText(p *platform.Part) string {
-	work, of := p.Work, ", of "+output.Time(p.Moment)
-	if p.Undo != nil {
-		work, of = *p.Undo, ""
-	}
-	text := fmt.Sprintf("%s: %s%s, in %s", p.Name, p.State, of, seconds(work.Seconds))
-	switch d := p.Database; {
-	case d == nil && p.Type != databaseType:
-		text += fmt.Sprintf(": %d written (%s), %d there already, %d removed, %d failed", work.Restored, output.Bytes(int64(work.Bytes)), work.Kept, work.Deleted, work.Failed)
-	case d == nil:
-	case d.Undone != "":
-		text += fmt.Sprintf("; the restored one is kept as %s: drop it when nobody needs it (%s)", d.Undone, d.Drop)
-	case d.Before != "":
-		text += fmt.Sprintf(": %s; the one before is kept as %s: drop it when nobody needs it (%s)", output.Plural(p.Restored, "row"), d.Before, d.Drop)
-	default:
-		text += fmt.Sprintf(": %s", output.Plural(p.Restored, "row"))
-	}
-	return text + "\n"
 }
 
 // tellUndo prints what is going to be put back.
@@ -185,7 +34,7 @@ func (p *platformRun) tellUndo(before *catalog.Snapshot) {
 			} else if spot.Before == platform.Filled {
 				what = "it stays as it is, since it was overwritten without a copy"
 			}
-			p.out.Note("%s: %s", placeName(part.Name, spot.Below), what)
+			p.out.Note("%s: %s", message.Place(part.Name, spot.Below), what)
 		}
 	}
 }

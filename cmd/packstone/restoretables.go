@@ -3,13 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/convert"
@@ -94,23 +93,6 @@ func (r *restoring) intoTables(ctx context.Context, s *catalog.SourceState, dst 
 	return r.convertDB(ctx, "restore", src, dst, o)
 }
 
-// putBackSummary is what restore --into-existing prints as JSON at its end.
-type putBackSummary struct {
-	SnapshotID    string         `json:"snapshot_id" doc:"The snapshot."`
-	DryRun        bool           `json:"dry_run,omitempty" doc:"Whether nothing was changed: the counts are of what would have been done."`
-	Tables        []putBackTable `json:"tables" doc:"The tables."`
-	TotalDuration float64        `json:"total_duration" doc:"Seconds."`
-}
-
-type putBackTable struct {
-	Table   string `json:"table" doc:"Its name in the snapshot."`
-	Target  string `json:"target" doc:"Its name in the database."`
-	Rows    int64  `json:"rows" doc:"Rows in the snapshot."`
-	There   int64  `json:"there" doc:"Of these, rows whose key the table had already. They stay as they are."`
-	PutBack int64  `json:"put_back" doc:"Of these, rows that were put back."`
-	Altered int64  `json:"altered" doc:"Rows that were put back and are not as they were: a trigger changed them or left them out."`
-}
-
 // putBack puts rows back into tables that are there.
 func (r *restoring) putBack(ctx context.Context, src database.Source, dst database.Target) error {
 	begun := time.Now()
@@ -121,34 +103,10 @@ func (r *restoring) putBack(ctx context.Context, src database.Source, dst databa
 	if err != nil {
 		return err
 	}
-	m := putBackSummary{SnapshotID: r.snapshot.ID.String(), DryRun: r.dry(), TotalDuration: time.Since(begun).Seconds()}
-	altered := int64(0)
-	for _, t := range tables {
-		m.Tables = append(m.Tables, putBackTable{t.Table, t.Target, t.Rows, t.There(), t.Put, t.Altered})
-		altered += t.Altered
-	}
-	r.out.Summary(m, m.text())
-	if altered > 0 {
+	m := message.PutBackOf(r.snapshot, tables, time.Since(begun), r.dry())
+	r.out.Summary(m, m.Text())
+	if altered := m.Altered(); altered > 0 {
 		return exitWith(exitMissing, "%s not as in the snapshot: a trigger or rule of the table changed them", output.Plural(altered, "row"))
 	}
 	return r.out.Err()
-}
-
-func (m putBackSummary) text() string {
-	var lines []string
-	for _, t := range m.Tables {
-		done := "put back"
-		if m.DryRun {
-			done = "to put back"
-		}
-		line := fmt.Sprintf("table %s: %s in the snapshot, %d there already, %d %s", t.Target, output.Plural(t.Rows, "row"), t.There, t.PutBack, done)
-		if t.Altered > 0 {
-			line += fmt.Sprintf(", %d of them not as they were", t.Altered)
-		}
-		lines = append(lines, line)
-	}
-	if m.DryRun {
-		lines = append(lines, "nothing was changed: this was a dry run")
-	}
-	return strings.Join(lines, "\n")
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/daemon"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/metrics"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
@@ -60,7 +61,7 @@ func (a *app) backupJob(ctx context.Context, j daemon.Job, r *daemon.Result) err
 	if made != nil {
 		r.Snapshot, r.Files = made.SnapshotID, int64(made.TotalFilesProcessed)
 		if len(made.Tripwire) > 0 {
-			r.Trip = tripText(made.Tripwire)
+			r.Trip = message.TripText(made.Tripwire)
 		}
 		r.BytesRead, r.BytesAdded, r.BytesStored = int64(made.BytesRead), int64(made.DataAdded), int64(made.DataAddedPacked)
 	}
@@ -112,7 +113,7 @@ func (a *app) drillJob(ctx context.Context, j daemon.Job, r *daemon.Result) erro
 	}
 	report, err := a.drill(ctx, drillOptions{any: settings.Jobs.Drill.Any}, j.Set)
 	if report != nil {
-		r.RPO, r.RTO = seconds(report.RPO), seconds(report.RTO)
+		r.RPO, r.RTO = output.Seconds(report.RPO), output.Seconds(report.RTO)
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/packstone/packstone/cmd/internal/jsonschema"
 	"github.com/packstone/packstone/cmd/internal/logfile"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
 
@@ -20,20 +21,20 @@ var messages = map[string]any{
 	"output":            logfile.Line{},
 	"config_check":      configCheckMessage{},
 	"init":              initMessage{},
-	"change":            changeMessage{},
-	"table_change":      dbTableChange{},
-	"access":            accessMessage{},
-	"platform_plan":     platformPlan{},
-	"stats":             statsMessage{},
+	"change":            message.Change{},
+	"table_change":      message.TableChange{},
+	"access":            message.Access{},
+	"platform_plan":     message.PlatformPlan{},
+	"stats":             message.Stats{},
 	"repository_status": statusMessage{},
-	"dangling":          danglingMessage{},
-	"fit":               fitMessage{},
+	"dangling":          message.Dangling{},
+	"fit":               message.Fit{},
 	"job_started":       jobMessage{},
 	"job_ended":         jobMessage{},
 	"page_act":          pageAct{},
 	"watch":             watchMessage{},
 
-	"drill_report":      drillMessage{},
+	"drill_report":      message.Drill{},
 	"doctor":            doctorMessage{},
 	"repair":            repairMessage{},
 	"key_generate":      generateMessage{},
@@ -48,29 +49,29 @@ var messages = map[string]any{
 	"key_collector_add": admission{},
 	"key_keeper_add":    admission{},
 	"key_policy":        keyPolicyMessage{},
-	"explain":           explainMessage{},
+	"explain":           message.Explain{},
 }
 
 // summaries are the last lines of verbs.
 var summaries = map[string]any{
-	"backup":          backupSummary{},
-	"copy":            copySummary{},
-	"restore":         restoreSummary{},
-	"platform":        platformReport{},
-	"check":           checkSummary{},
-	"drill":           drillMessage{},
+	"backup":          message.Backup{},
+	"copy":            message.Copy{},
+	"restore":         message.Restore{},
+	"platform":        message.Platform{},
+	"check":           message.Check{},
+	"drill":           message.Drill{},
 	"catalog_rebuild": rebuildSummary{},
 	"catalog_verify":  verifySummary{},
 	"tag":             tagSummary{},
-	"forget":          forgetSummary{},
+	"forget":          message.Forget{},
 	"hold":            holdSummary{},
-	"prune":           pruneSummary{},
-	"keep":            keepSummary{},
+	"prune":           message.Prune{},
+	"keep":            message.Keep{},
 	"rewrite":         rewriteSummary{},
-	"diff":            diffSummary{},
-	"db":              dbSummary{},
-	"put_back":        putBackSummary{},
-	"db_diff":         dbDiffSummary{},
+	"diff":            message.Diff{},
+	"db":              message.Database{},
+	"put_back":        message.PutBack{},
+	"db_diff":         message.DatabaseDiff{},
 }
 
 // lists are the JSON arrays that list verbs print: a row of each.
@@ -78,14 +79,14 @@ var lists = map[string]any{
 	"key_writers": memberRow{},
 	"key_keepers": keeperRow{},
 	"deliveries":  deliveryRow{},
-	"drills":      drillRow{},
+	"drills":      message.LastDrill{},
 	"query":       output.Record{},
-	"snapshots":   snapshotRow{},
-	"ls":          entryRow{},
-	"find":        foundRow{},
+	"snapshots":   message.Snapshot{},
+	"ls":          message.Entry{},
+	"find":        message.Found{},
 	"run":         comingRow{},
 	"cache":       cacheRow{},
-	"stats":       statsRow{},
+	"stats":       message.StatsRow{},
 }
 
 // printSchema prints one JSON Schema with a definition for each message and list.

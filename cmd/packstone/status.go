@@ -11,6 +11,7 @@ import (
 
 	"github.com/packstone/packstone/archive/store/count"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/browse"
 )
@@ -39,15 +40,15 @@ type statusMessage struct {
 
 // statusSet is the last snapshot of a set of a host.
 type statusSet struct {
-	Set        output.Name `json:"set" doc:"The set; empty for paths."`
-	Hostname   output.Name `json:"hostname" doc:"The host that took it."`
-	SnapshotID string      `json:"snapshot_id" doc:"The last snapshot."`
-	Time       time.Time   `json:"time" doc:"When it was taken."`
-	Age        int64       `json:"age_seconds" doc:"How long ago that was."`
-	Duration   float64     `json:"duration_seconds" doc:"How long the backup took."`
-	Complete   bool        `json:"complete" doc:"Whether everything that was to be backed up is in it."`
-	Tripwire   []tripRow   `json:"tripwire,omitempty" doc:"What looks like a loss in it, against the snapshots before."`
-	Snapshots  int         `json:"snapshots_count" doc:"How many snapshots of the set and host there are."`
+	Set        output.Name    `json:"set" doc:"The set; empty for paths."`
+	Hostname   output.Name    `json:"hostname" doc:"The host that took it."`
+	SnapshotID string         `json:"snapshot_id" doc:"The last snapshot."`
+	Time       time.Time      `json:"time" doc:"When it was taken."`
+	Age        int64          `json:"age_seconds" doc:"How long ago that was."`
+	Duration   float64        `json:"duration_seconds" doc:"How long the backup took."`
+	Complete   bool           `json:"complete" doc:"Whether everything that was to be backed up is in it."`
+	Tripwire   []message.Trip `json:"tripwire,omitempty" doc:"What looks like a loss in it, against the snapshots before."`
+	Snapshots  int            `json:"snapshots_count" doc:"How many snapshots of the set and host there are."`
 }
 
 // statusWriter is a host that may write.
@@ -125,7 +126,7 @@ func (a *app) status(ctx context.Context, now time.Time) (*statusMessage, error)
 		last := set.Last
 		m.Sets = append(m.Sets, statusSet{
 			Set: output.Name(last.Set), Hostname: output.Name(last.Host), SnapshotID: last.ID.String(), Time: last.Time,
-			Age: int64(now.Sub(last.Time) / time.Second), Duration: last.Finished.Sub(last.Started).Seconds(), Complete: last.Complete(), Tripwire: tripRows(last), Snapshots: set.Snapshots,
+			Age: int64(now.Sub(last.Time) / time.Second), Duration: last.Finished.Sub(last.Started).Seconds(), Complete: last.Complete(), Tripwire: message.TripsOf(last), Snapshots: set.Snapshots,
 		})
 	}
 	for _, w := range s.Writers {
@@ -173,7 +174,7 @@ func (m *statusMessage) text(layOut func(output.Table) string) string {
 	}
 	for _, s := range m.Sets {
 		if len(s.Tripwire) > 0 {
-			fmt.Fprintf(&b, "\nset %s of %s, snapshot %s: %s", output.OrDash(s.Set.String()), s.Hostname, s.SnapshotID[:shortID], tripText(s.Tripwire))
+			fmt.Fprintf(&b, "\nset %s of %s, snapshot %s: %s", output.OrDash(s.Set.String()), s.Hostname, s.SnapshotID[:shortID], message.TripText(s.Tripwire))
 		}
 	}
 	for _, text := range m.Problems {

@@ -11,6 +11,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/daemon"
 	"github.com/packstone/packstone/cmd/internal/health"
 	"github.com/packstone/packstone/cmd/internal/history"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/browse"
 )
@@ -203,8 +204,8 @@ func knownSet(status browse.SetStatus) health.Set {
 	if status.Complete != nil {
 		s.Newest = status.Complete.Time
 	}
-	if rows := tripRows(status.Last); status.Last.Marked() {
-		s.Tripped, s.TripCause = true, tripText(rows)
+	if rows := message.TripsOf(status.Last); status.Last.Marked() {
+		s.Tripped, s.TripCause = true, message.TripText(rows)
 	}
 	if !status.Last.Complete() {
 		s.Last = runOfSnapshot(status.Last, health.Missing)

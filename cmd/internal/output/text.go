@@ -98,3 +98,8 @@ func Mark(holds bool, remark string) string {
 	}
 	return " (" + remark + ")"
 }
+
+// Seconds is a number of seconds as a duration, to the millisecond.
+func Seconds(s float64) time.Duration {
+	return time.Duration(s * float64(time.Second)).Round(time.Millisecond)
+}

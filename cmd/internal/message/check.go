@@ -1,0 +1,93 @@
+package message
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/packstone/packstone/archive/store/count"
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline/check"
+)
+
+// Check is what check prints as JSON at its end.
+type Check struct {
+	Records     uint64       `json:"records" doc:"Records of writers, all of them verified."`
+	Snapshots   uint64       `json:"snapshots" doc:"Snapshots whose trees were read."`
+	Packs       uint64       `json:"packs" doc:"Packs in the repository."`
+	PacksRead   uint64       `json:"packs_read" doc:"Packs whose every byte was read."`
+	BytesRead   uint64       `json:"bytes_read" doc:"Bytes of those."`
+	Attested    uint64       `json:"packs_attested,omitempty" doc:"Packs that --attest said to be sound, so that hosts of every group rely on them."`
+	Unverified  uint64       `json:"packs_unverified,omitempty" doc:"Packs of which --attest has not said so yet, where it has of any."`
+	Since       time.Time    `json:"verified_since,omitzero" doc:"Since when all other packs were read with --attest; absent where none was."`
+	Unused      uint64       `json:"unused_packs" doc:"Packs that no index names: left by interrupted backups."`
+	UnusedBytes uint64       `json:"unused_bytes" doc:"Bytes of those."`
+	Findings    []Damage     `json:"findings" doc:"What is wrong."`
+	Healed      []Damage     `json:"healed,omitempty" doc:"Packs that are damaged or missing and whose chunks lie in other packs too: nothing is lost by them."`
+	Unchecked   []string     `json:"unchecked" doc:"What was not checked: since keys are missing, or since data were not read."`
+	Notes       []string     `json:"notes" doc:"What a person should know, and that is no fault."`
+	Requests    count.Totals `json:"requests" doc:"Requests to the storage."`
+}
+
+// Damage is something that is wrong.
+type Damage struct {
+	Object string        `json:"object" doc:"The object, or place, that is damaged."`
+	Error  string        `json:"error" doc:"What is wrong with it."`
+	Files  []output.Name `json:"files,omitempty" doc:"SNAPSHOT:source/path of the files that it hurts."`
+}
+
+// CheckOf is what a check has found.
+func CheckOf(r *check.Report) Check {
+	m := Check{
+		Records: r.Records, Snapshots: r.Snapshots, Packs: r.Packs, PacksRead: r.PacksRead, BytesRead: r.BytesRead,
+		Attested: r.Attested, Unverified: r.Unverified, Since: r.Since, Unused: r.Unused, UnusedBytes: r.UnusedBytes, Findings: []Damage{},
+		Unchecked: append([]string{}, r.Unchecked...), Notes: append([]string{}, r.Notes...),
+	}
+	m.Findings = append(m.Findings, DamageOf(r.Findings)...)
+	m.Healed = DamageOf(r.Healed)
+	return m
+}
+
+// DamageOf is what is wrong.
+func DamageOf(findings []check.Finding) (all []Damage) {
+	for _, f := range findings {
+		all = append(all, Damage{Object: f.Object, Error: f.Err.Error(), Files: output.Names(f.Files)})
+	}
+	return all
+}
+
+// Text is the message for people.
+func (m Check) Text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "checked %s, %s and %s", output.Plural(m.Records, "record"), output.Plural(m.Snapshots, "snapshot"), output.Plural(m.Packs, "pack"))
+	if m.PacksRead > 0 {
+		fmt.Fprintf(&b, "; read %s, %s", output.Plural(m.PacksRead, "pack"), output.Bytes(int64(m.BytesRead)))
+	}
+	b.WriteString(m.attested())
+	if m.Unused > 0 {
+		fmt.Fprintf(&b, "\n%s (%s) not used by any finished backup", output.Plural(m.Unused, "pack"), output.Bytes(int64(m.UnusedBytes)))
+	}
+	if len(m.Healed) > 0 {
+		fmt.Fprintf(&b, "\n%s damaged or missing; other packs have that content too", output.Plural(len(m.Healed), "pack"))
+	}
+	if len(m.Findings) == 0 {
+		b.WriteString("\nno problems were found")
+	}
+	return b.String()
+}
+
+// attested says what was verified by this check and those before it.
+func (m Check) attested() string {
+	text := ""
+	if m.Attested > 0 {
+		text = "\nattested " + output.Plural(m.Attested, "pack")
+	}
+	switch {
+	case m.Since.IsZero():
+	case m.Unverified > 0:
+		text += fmt.Sprintf("\nnever attested: %s; all others were read since %s", output.Plural(m.Unverified, "pack"), output.Time(m.Since))
+	default:
+		text += "\nall packs were read and attested since " + output.Time(m.Since)
+	}
+	return text
+}
