@@ -16,6 +16,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/metrics"
 	"github.com/packstone/packstone/cmd/internal/page"
+	"github.com/packstone/packstone/cmd/internal/status"
 	"github.com/packstone/packstone/pipeline/browse"
 )
 
@@ -93,7 +94,7 @@ func (s *service) setsForPage(found *browse.Status) []health.Set {
 		return own
 	}
 	known, now := s.known.Load(), time.Now()
-	sets := watchedSets(known.settings, known.host, found)
+	sets := status.Sets(known.settings, known.host, found)
 	for i, set := range sets {
 		if j := slices.IndexFunc(own, func(o health.Set) bool { return o.Key() == set.Key() }); j >= 0 {
 			sets[i] = own[j]

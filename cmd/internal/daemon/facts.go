@@ -9,9 +9,6 @@ import (
 	"github.com/packstone/packstone/cmd/internal/metrics"
 )
 
-// GrowthDays is over how many days the growth of repositories is counted.
-const GrowthDays = 7
-
 // Look finds out how the sets are that somebody counts on, and when each is due next. It warns of
 // what the history cannot tell; ok is false if that is how the sets are.
 func (d *Daemon) Look(c *config.Config, host string, now time.Time) (sets []health.Set, ok bool) {
@@ -45,12 +42,12 @@ func Facts(f *history.File, host string, sets []health.Set, repositories []Measu
 	}
 	growth := int64(0)
 	if err == nil {
-		growth, err = f.Growth(now.AddDate(0, 0, -GrowthDays))
+		growth, err = f.Growth(now.AddDate(0, 0, -history.GrowthDays))
 	}
 	for _, r := range repositories {
 		known := metrics.Repository{Name: r.Name}
 		if len(repositories) == 1 { // else nobody knows how much went to which
-			known.Growth = growth / GrowthDays
+			known.Growth = growth / history.GrowthDays
 		}
 		r.fill(&known)
 		if len(sets) > 0 {

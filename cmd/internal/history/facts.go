@@ -180,6 +180,9 @@ func (f *File) Failures() (all []Failed, err error) {
 	return all, err
 }
 
+// GrowthDays is over how many days the growth of repositories is counted.
+const GrowthDays = 7
+
 // Growth returns how many bytes backups have stored since a moment.
 func (f *File) Growth(since time.Time) (bytes int64, err error) {
 	return f.number("SELECT coalesce(sum(stored), 0) FROM run WHERE kind = 'backup' AND began >= ?", since)
