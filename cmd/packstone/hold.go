@@ -10,15 +10,8 @@ import (
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/view"
-	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/cmd/internal/message"
 )
-
-// holdSummary is what hold, unhold and undelete print as JSON at their end.
-type holdSummary struct {
-	Snapshots []string  `json:"snapshots" doc:"The ids of the snapshots."`
-	Until     time.Time `json:"until,omitzero" doc:"When the hold ends by itself."`
-	DryRun    bool      `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
-}
 
 func newHold(a *app) *cobra.Command {
 	var reason, until string
@@ -38,7 +31,7 @@ data is already being deleted.`,
 		if err != nil {
 			return usage("--until: %w", err)
 		}
-		return a.decideAbout(ctx, args, "hold", holdSummary{Until: end}, func(s *catalog.Session, ids []archive.Name) error {
+		return a.decideAbout(ctx, args, "hold", message.Hold{Until: end}, func(s *catalog.Session, ids []archive.Name) error {
 			return s.Hold(ctx, ids, reason, end)
 		})
 	})
@@ -53,7 +46,7 @@ func newUnhold(a *app) *cobra.Command {
 		Args: cobra.MinimumNArgs(1),
 	}
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths|usesDryRun, func(ctx context.Context, args []string) error {
-		return a.decideAbout(ctx, args, "unhold", holdSummary{}, func(s *catalog.Session, ids []archive.Name) error { return s.Unhold(ctx, ids) })
+		return a.decideAbout(ctx, args, "unhold", message.Hold{}, func(s *catalog.Session, ids []archive.Name) error { return s.Unhold(ctx, ids) })
 	})
 }
 
@@ -68,12 +61,12 @@ the owner has set another). packstone snapshots --all lists forgotten snapshots.
 		Args: cobra.MinimumNArgs(1),
 	}
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, args []string) error {
-		return a.decideAbout(ctx, args, "undelete", holdSummary{}, func(s *catalog.Session, ids []archive.Name) error { return s.Undelete(ctx, ids) })
+		return a.decideAbout(ctx, args, "undelete", message.Hold{}, func(s *catalog.Session, ids []archive.Name) error { return s.Undelete(ctx, ids) })
 	})
 }
 
 // decideAbout lets the owner or a collector decide about snapshots.
-func (a *app) decideAbout(ctx context.Context, names []string, verb string, m holdSummary, do func(s *catalog.Session, ids []archive.Name) error) error {
+func (a *app) decideAbout(ctx context.Context, names []string, verb string, m message.Hold, do func(s *catalog.Session, ids []archive.Name) error) error {
 	v, err := a.openToDecide(ctx)
 	if err != nil {
 		return err
@@ -92,24 +85,9 @@ func (a *app) decideAbout(ctx context.Context, names []string, verb string, m ho
 			return fmt.Errorf("%s: %w", verb, err)
 		}
 	}
-	a.out.Summary(m, m.text(verb))
+	a.out.Summary(m, m.Text(verb))
 	return a.out.Err()
 }
 
 // subjects are what the verbs decide about.
 var subjects = map[string]view.Subject{"hold": view.Either, "unhold": view.Held, "undelete": view.Forgotten}
-
-func (m holdSummary) text(verb string) string {
-	done := map[string]string{"hold": "holds", "unhold": "no longer holds", "undelete": "brought back"}[verb]
-	if m.DryRun {
-		done = "would " + verb
-	}
-	text := fmt.Sprintf("%s %s", done, output.Plural(len(m.Snapshots), "snapshot"))
-	for _, id := range m.Snapshots {
-		text += " " + id[:shortID]
-	}
-	if !m.Until.IsZero() {
-		text += " until " + output.Time(m.Until)
-	}
-	return text
-}

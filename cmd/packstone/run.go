@@ -16,6 +16,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/history"
 	"github.com/packstone/packstone/cmd/internal/logfile"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/metrics"
 	"github.com/packstone/packstone/cmd/internal/notice"
 	"github.com/packstone/packstone/cmd/internal/output"
@@ -24,26 +25,6 @@ import (
 	"github.com/packstone/packstone/cmd/internal/schedule"
 	"github.com/packstone/packstone/cmd/internal/systemd"
 )
-
-// comingRow is a job that run -n lists.
-type comingRow struct {
-	Job  string       `json:"job" doc:"The job: backup and its set, forget, prune, check, copy, drill or keep."`
-	Time time.Time    `json:"time" doc:"When it is due, if all before it take no time."`
-	Why  schedule.Why `json:"why" doc:"Why: first (it never ran), schedule, catch-up (its time is over) or retry."`
-}
-
-// jobMessage is what run prints as JSON when a job begins and when it ends.
-type jobMessage struct {
-	Job         string         `json:"job" doc:"The job: backup and its set, forget, prune, check, copy, drill or keep."`
-	Why         schedule.Why   `json:"why" doc:"Why it is run: first, schedule, catch-up, retry or asked (by somebody on the page)."`
-	Began       time.Time      `json:"began" doc:"When it began."`
-	Duration    float64        `json:"duration,omitempty" doc:"Seconds that it took."`
-	Outcome     health.Outcome `json:"outcome,omitempty" doc:"At its end: done, incomplete, failed or interrupted."`
-	Code        int            `json:"code,omitempty" doc:"The exit code that the verb would have ended with."`
-	Cause       string         `json:"cause,omitempty" doc:"Why it is not done."`
-	SnapshotID  string         `json:"snapshot_id,omitempty" doc:"The snapshot that it made."`
-	BytesStored int64          `json:"data_added_packed,omitempty" doc:"Bytes that it uploaded."`
-}
 
 type runOptions struct {
 	once    bool
@@ -263,10 +244,10 @@ func (s *service) list(jobs []daemon.Job) error {
 	for i, j := range jobs {
 		timings[i] = j.Job
 	}
-	var rows []comingRow
+	var rows []message.ComingJob
 	table := output.Table{Head: []string{"TIME", "JOB", "WHY"}}
 	for _, due := range schedule.Coming(timings, past, time.Now().Round(0), coming) {
-		rows = append(rows, comingRow{due.Job.Name, due.At, due.Why})
+		rows = append(rows, message.ComingJob{Job: due.Job.Name, Time: due.At, Why: due.Why})
 		table.Rows = append(table.Rows, []string{output.Time(due.At), due.Job.Name, string(due.Why)})
 	}
 	return output.List(s.out, rows, table)
@@ -294,7 +275,7 @@ func (s *service) started(j daemon.Job, why schedule.Why) {
 		s.ping(j.Set, notice.Start, "")
 	}
 	if s.out.JSON() {
-		s.out.Message("job_started", jobMessage{Job: j.Name, Why: why, Began: time.Now()}, "")
+		s.out.Message("job_started", message.Job{Job: j.Name, Why: why, Began: time.Now()}, "")
 		return
 	}
 	s.out.Note("%s%s: begins (%s)", s.stamp(time.Now()), j.Name, why)
@@ -303,7 +284,7 @@ func (s *service) started(j daemon.Job, why schedule.Why) {
 func (s *service) ended(run *history.Run) {
 	s.pingEnd(run)
 	if s.out.JSON() {
-		s.out.Message("job_ended", jobMessage{
+		s.out.Message("job_ended", message.Job{
 			Job: run.Job, Why: run.Why, Began: run.Start, Duration: run.Duration.Seconds(), Outcome: run.Outcome, Code: run.Code, Cause: run.Cause,
 			SnapshotID: run.Snapshot, BytesStored: run.BytesStored,
 		}, "")

@@ -11,6 +11,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/daemon"
 	"github.com/packstone/packstone/cmd/internal/doctor"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/cmd/internal/page"
 	"github.com/packstone/packstone/cmd/internal/room"
@@ -154,20 +155,13 @@ func (s *service) sweepScratch() {
 	}
 }
 
-// pageAct is what run prints as JSON when somebody does something on the page.
-type pageAct struct {
-	Time time.Time   `json:"time" doc:"When it was."`
-	By   output.Name `json:"by" doc:"Who has done it, as far as is known, and from where."`
-	Act  output.Name `json:"act" doc:"What he has done."`
-}
-
 // sayerOf tells the log what people do on the page, from any goroutine.
 func (s *service) sayerOf() func(page.Act) {
 	out := s.out
 	return func(act page.Act) {
 		now := time.Now()
 		if out.JSON() {
-			out.Message("page_act", pageAct{now, output.Name(act.By), output.Name(act.What)}, "")
+			out.Message("page_act", message.PageAct{Time: now, By: output.Name(act.By), Act: output.Name(act.What)}, "")
 			return
 		}
 		out.Note("%spage: %s %s", s.stamp(now), act.By, act.What)
