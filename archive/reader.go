@@ -73,10 +73,36 @@ func (r *Reader) key(kind Kind) (*crypto.IDKey, error) {
 // ListPacks yields name, kind and stored size of all packs in a store.
 func ListPacks(ctx context.Context, s store.Store) iter.Seq2[*Pack, error] {
 	return func(yield func(*Pack, error) bool) {
+		for pack, err := range packsIn(ctx, s, "") {
+			if err != nil {
+				err = fmt.Errorf("list packs: %w", err)
+			}
+			if !yield(pack, err) {
+				return
+			}
+		}
+	}
+}
+
+// FindPacks returns the packs whose names begin with prefix, of which it lists no others. The prefix
+// is at least two hex digits in lower case.
+func FindPacks(ctx context.Context, s store.Store, prefix string) (found []*Pack, err error) {
+	for pack, err := range packsIn(ctx, s, prefix[:2]+"/"+prefix) {
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, pack)
+	}
+	return found, nil
+}
+
+// packsIn yields the packs whose objects begin so, after their kind. An error is the last.
+func packsIn(ctx context.Context, s store.Store, begin string) iter.Seq2[*Pack, error] {
+	return func(yield func(*Pack, error) bool) {
 		for _, kind := range []Kind{Data, Trees} {
-			for info, err := range s.List(ctx, string(kind)+"/", "") {
+			for info, err := range s.List(ctx, string(kind)+"/"+begin, "") {
 				if err != nil {
-					yield(nil, fmt.Errorf("list packs: %w", err))
+					yield(nil, err)
 					return
 				}
 				name, err := ParseName(info.Name[max(0, len(info.Name)-64):])

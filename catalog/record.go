@@ -203,6 +203,9 @@ type SourceState struct {
 	Coverage Coverage  `json:"coverage"`
 }
 
+// IsDatabase reports whether the source is a database, which is stored as streams of rows.
+func (s *SourceState) IsDatabase() bool { return s.Type == "database" }
+
 // Coverage counts what was read, and names what was not.
 type Coverage struct {
 	Files       uint64    `json:"files"`

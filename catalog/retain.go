@@ -75,6 +75,33 @@ func (s *Snapshot) Group(by GroupBy) string {
 	return strings.Join(words, "\x01")
 }
 
+// Divide puts snapshots of one name together. Groups and what is in them keep their order.
+func Divide(snapshots []*Snapshot, name func(*Snapshot) string) (groups [][]*Snapshot) {
+	at := map[string]int{}
+	for _, s := range snapshots {
+		i, ok := at[name(s)]
+		if !ok {
+			i, at[name(s)] = len(groups), len(groups)
+			groups = append(groups, nil)
+		}
+		groups[i] = append(groups[i], s)
+	}
+	return groups
+}
+
+// Newest leaves the newest n of each group, in their order, of snapshots of which the oldest is first.
+func (by GroupBy) Newest(snapshots []*Snapshot, n int) (newest []*Snapshot) {
+	seen := map[string]int{}
+	for _, s := range slices.Backward(snapshots) {
+		group := s.Group(by)
+		if seen[group]++; seen[group] <= n {
+			newest = append(newest, s)
+		}
+	}
+	slices.Reverse(newest)
+	return newest
+}
+
 // OwnGroup returns the group that ForRetention uses, if snapshots cannot be read, for those of a
 // set and host taken by the writer whose key is at hand.
 func (r *Repository) OwnGroup(set, host string) (string, error) {

@@ -5,7 +5,9 @@ package disk
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -60,4 +62,24 @@ func isOneOf(err error, list []unix.Errno) bool {
 		}
 	}
 	return false
+}
+
+// ErrShared: others may rename what lies in a directory, or it is none.
+var ErrShared = errors.New("others can write there, or it is no directory")
+
+// MakeGuarded makes the directory of something, with a mode, unless it is there. One in which others
+// may rename what we make is ErrShared. look is os.Stat, or os.Lstat where a link may lead into
+// somebody else's.
+func MakeGuarded(dir, something string, mode fs.FileMode, look func(string) (fs.FileInfo, error)) error {
+	if err := os.MkdirAll(dir, mode); err != nil {
+		return fmt.Errorf("make the directory of %s: %w", something, err)
+	}
+	info, err := look(dir)
+	if err != nil {
+		return fmt.Errorf("look at the directory of %s: %w", something, err)
+	}
+	if !info.IsDir() || info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
+		return ErrShared
+	}
+	return nil
 }

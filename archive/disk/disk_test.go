@@ -82,3 +82,35 @@ func TestErrorsOfServersAreTold(t *testing.T) {
 		}
 	}
 }
+
+func TestADirectoryInWhichOthersRenameIsNotGuarded(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(t.TempDir(), link); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name string
+		mode fs.FileMode
+		dir  string
+		look func(string) (fs.FileInfo, error)
+		want error
+	}{
+		{"a new one", 0o700, filepath.Join(t.TempDir(), "a", "b"), os.Lstat, nil},
+		{"of a group", 0o770, t.TempDir(), os.Stat, ErrShared},
+		{"of all, where each renames its own", 0o777 | fs.ModeSticky, t.TempDir(), os.Stat, nil},
+		{"a link, followed", 0o700, link, os.Stat, nil},
+		{"a link", 0o700, link, os.Lstat, ErrShared},
+	} {
+		if _, err := os.Stat(test.dir); err == nil {
+			if err := os.Chmod(test.dir, test.mode); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := MakeGuarded(test.dir, "tests", 0o700, test.look); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v, want %v", test.name, err, test.want)
+		}
+	}
+	if err := MakeGuarded("/dev/null/a", "tests", 0o700, os.Stat); err == nil || errors.Is(err, ErrShared) {
+		t.Errorf("one that cannot be made: %v", err)
+	}
+}

@@ -77,6 +77,17 @@ func (v *View) orForgotten(name string, err error) error {
 	return err
 }
 
+// WithID returns the snapshot of a whole id. It fails with catalog.ErrNoSnapshot if there is none, and
+// with catalog.ErrNames if the names of its sources can be no names.
+func (v *View) WithID(id string) (*catalog.Snapshot, error) {
+	for _, s := range v.Snapshots {
+		if s.ID.String() == id {
+			return s, s.CheckNames()
+		}
+	}
+	return nil, fmt.Errorf("snapshot %.12s is not in the repository any more: %w", id, catalog.ErrNoSnapshot)
+}
+
 // Choose returns the named snapshots, or those that pass the filter.
 func (v *View) Choose(names []string) (chosen []*catalog.Snapshot, err error) {
 	for _, name := range names {

@@ -18,6 +18,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/input"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/message"
+	"github.com/packstone/packstone/cmd/internal/meter"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/cmd/internal/plan"
 	"github.com/packstone/packstone/cmd/internal/status"
@@ -320,32 +321,12 @@ func (a *app) shortcoming(s *catalog.Snapshot, named bool, missed uint64) error 
 	return nil
 }
 
-func backupCounts(p *pipeline.Progress) func() output.Counts {
-	return func() output.Counts {
-		all := p.Totals()
-		return output.Counts{
-			TotalFiles: int64(all.Files), FilesDone: int64(p.FilesDone.Load()),
-			TotalBytes: int64(all.Bytes), BytesDone: int64(p.Through()),
-			Errors: int64(p.Missed.Load()), Current: []string{p.Current()},
-		}
-	}
-}
-
 // counts are what progress shows.
 func (o *backupOptions) counts(p *pipeline.Progress) func() output.Counts {
 	if o.noScan {
-		return withoutTotals(backupCounts(p))
+		return meter.WithoutTotals(meter.Of(p))
 	}
-	return backupCounts(p)
-}
-
-// withoutTotals leaves out how much there is in all.
-func withoutTotals(counts func() output.Counts) func() output.Counts {
-	return func() output.Counts {
-		c := counts()
-		c.TotalFiles, c.TotalBytes = 0, 0
-		return c
-	}
+	return meter.Of(p)
 }
 
 // shortID is how much of a snapshot's id is shown.

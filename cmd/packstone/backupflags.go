@@ -1,9 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
-	"fmt"
 	"io"
 	"path/filepath"
 	"strings"
@@ -119,11 +116,7 @@ func withPatterns(done <-chan struct{}, patterns, files []string, flag string) (
 		if err != nil {
 			return nil, usage("--%s: %w", flag, err)
 		}
-		for line := range strings.Lines(string(text)) {
-			if line = strings.TrimRight(line, "\r\n"); strings.TrimSpace(line) != "" {
-				all = append(all, line)
-			}
-		}
+		all = append(all, input.Lines(text)...)
 	}
 	return all, nil
 }
@@ -136,7 +129,7 @@ func (o *backupOptions) withListed(args []string, done <-chan struct{}, stdin io
 		files []string
 		read  func(text []byte) ([]string, error)
 	}{
-		{"files-from", o.from, globbed}, {"files-from-verbatim", o.fromVerbatim, verbatim}, {"files-from-raw", o.fromRaw, raw},
+		{"files-from", o.from, input.Globbed}, {"files-from-verbatim", o.fromVerbatim, input.Verbatim}, {"files-from-raw", o.fromRaw, input.Raw},
 	} {
 		for _, name := range list.files {
 			text, err := readList(done, name, stdin)
@@ -166,45 +159,4 @@ func readList(done <-chan struct{}, name string, stdin io.Reader) ([]byte, error
 		return io.ReadAll(input.Until(done, stdin))
 	}
 	return input.ReadFile(done, name, 0)
-}
-
-// globbed reads patterns, one a line, and what they match. Empty lines, and those that begin with
-// #, say nothing.
-func globbed(text []byte) (paths []string, err error) {
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	for lines.Scan() {
-		line := strings.TrimSpace(lines.Text())
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		found, err := filepath.Glob(line)
-		if err != nil {
-			return nil, fmt.Errorf("pattern %s: %w", line, err)
-		}
-		if len(found) == 0 {
-			return nil, fmt.Errorf("nothing matches %s", line)
-		}
-		paths = append(paths, found...)
-	}
-	return paths, lines.Err()
-}
-
-func verbatim(text []byte) (paths []string, err error) {
-	for line := range strings.Lines(string(text)) {
-		if line = strings.TrimSuffix(line, "\n"); line != "" {
-			paths = append(paths, line)
-		}
-	}
-	return paths, nil
-}
-
-func raw(text []byte) ([]string, error) {
-	list, whole := strings.CutSuffix(string(text), "\x00")
-	switch {
-	case list == "":
-		return nil, nil
-	case !whole:
-		return nil, fmt.Errorf("the last path does not end with NUL: is the list whole?")
-	}
-	return strings.Split(list, "\x00"), nil
 }

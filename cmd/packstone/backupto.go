@@ -206,14 +206,10 @@ func (a *app) copyMissing(ctx context.Context, from, to *reception, missing []ar
 
 // leaveOld leaves out what a writer that may not date back cannot copy any more, and says so.
 func (a *app) leaveOld(to *reception, from string, chosen []*catalog.Snapshot) ([]*catalog.Snapshot, error) {
-	may, err := to.repo.MayBackdate()
-	if err != nil || may {
-		return chosen, err
-	}
-	fresh := slices.DeleteFunc(slices.Clone(chosen), to.repo.IsBackdated)
-	if old := len(chosen) - len(fresh); old > 0 {
+	fresh, err := copy.Datable(to.repo, chosen)
+	if old := len(chosen) - len(fresh); err == nil && old > 0 {
 		a.Warn(fmt.Sprintf("%s that %s has missed are more than a day old, and this host's key may not backdate there: ask its owner to allow it "+
 			"(packstone key writer bind NAME --role %s), or copy them with packstone copy --undated --from %s -r %s", output.Plural(old, "snapshot"), to.name, catalog.RoleBackdate, from, to.name))
 	}
-	return fresh, nil
+	return fresh, err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/message"
+	"github.com/packstone/packstone/cmd/internal/meter"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/crypto"
 	"github.com/packstone/packstone/pipeline"
@@ -123,7 +124,7 @@ func (a *app) check(ctx context.Context, o check.Options, attest attesting) (*me
 	if o.By, err = a.attester(ctx, repo, attest); err != nil {
 		return nil, err
 	}
-	stop := a.out.Progress(backupCounts(o.Progress))
+	stop := a.out.Progress(meter.Of(o.Progress))
 	report, err := check.Run(ctx, repo, o)
 	stop()
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/message"
+	"github.com/packstone/packstone/cmd/internal/meter"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/backup"
@@ -184,7 +185,7 @@ func (a *app) copySnapshots(ctx context.Context, c copying, chosen []*catalog.Sn
 	if m.DryRun {
 		err = weighCopies(ctx, m, copier, plan)
 	} else {
-		stop := a.out.Progress(backupCounts(o.Write.Progress))
+		stop := a.out.Progress(meter.Of(o.Write.Progress))
 		err = copier.Run(ctx, plan.Missing)
 		stop()
 		m.BytesRead = o.Write.Progress.BytesRead.Load()

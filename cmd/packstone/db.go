@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/message"
+	"github.com/packstone/packstone/cmd/internal/meter"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/convert"
@@ -208,28 +208,6 @@ func dbOutcome(r *database.Report) error {
 	return nil
 }
 
-// dbMeter shows how far a conversion is.
-type dbMeter struct {
-	mu  sync.Mutex
-	now convert.Progress
-}
-
-func (m *dbMeter) take(p convert.Progress) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.now = p
-}
-
-func (m *dbMeter) counts() output.Counts {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	current := fmt.Sprintf("%s %s", m.now.Stage, output.Plural(m.now.Rows, "row"))
-	if m.now.Table != "" {
-		current += " of " + m.now.Table
-	}
-	return output.Counts{BytesDone: m.now.Bytes, TotalBytes: max(m.now.TotalBytes, 0), Current: []string{current}}
-}
-
 // convertDB copies a database, prints the report, and says how exact the copy is.
 func (a *app) convertDB(ctx context.Context, action string, src database.Source, dst database.Target, o dbOptions) error {
 	begun := time.Now()
@@ -247,9 +225,9 @@ func (a *app) convertDB(ctx context.Context, action string, src database.Source,
 		}
 		return errors.Join(trustCure(err), a.out.Err())
 	}
-	meter := &dbMeter{}
-	stop := a.out.Progress(meter.counts)
-	report, err := convert.Run(ctx, src, dst, o.convert(meter.take))
+	rows := &meter.Rows{}
+	stop := a.out.Progress(rows.Counts)
+	report, err := convert.Run(ctx, src, dst, o.convert(rows.Take))
 	stop()
 	if err == nil || errors.Is(err, database.ErrRefused) && !errors.Is(err, database.ErrNotEmpty) {
 		a.tellDB(action, report, begun)

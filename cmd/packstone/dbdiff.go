@@ -3,20 +3,16 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/packstone/packstone/archive/disk"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/database/rowdiff"
-	"github.com/packstone/packstone/pipeline/database/rows"
 )
 
 type dbDiffOptions struct {
@@ -58,8 +54,7 @@ type dbDiffer struct {
 	o       dbDiffOptions
 	begun   time.Time
 	summary message.DatabaseDiff
-	keys    map[string][]string // of the first rows that differ, by table
-	listed  map[string]int64    // how many rows these are
+	listing rowdiff.Listing
 }
 
 func (d *dbDiffer) run(ctx context.Context, args []string) error {
@@ -78,7 +73,7 @@ func (d *dbDiffer) run(ctx context.Context, args []string) error {
 	if err := d.checkPatterns(ctx, before, after); err != nil {
 		return err
 	}
-	d.summary.Source, d.summary.Target, d.keys, d.listed = id, other, map[string][]string{}, map[string]int64{}
+	d.summary.Source, d.summary.Target = id, other
 	results, err := d.compare(ctx, before, after)
 	if err != nil {
 		return err
@@ -94,22 +89,14 @@ func (d *dbDiffer) open(ctx context.Context, b *browser, text string) (database.
 	}
 	var found []*catalog.SourceState
 	for _, s := range at.Sources {
-		if s.Type == databaseType {
+		if s.IsDatabase() {
 			found = append(found, s)
 		}
 	}
 	if len(found) != 1 || at.Path != "" {
 		return nil, "", usage("%s names %d databases: name one as SNAPSHOT:SOURCE", text, len(found))
 	}
-	t, err := b.Tree(at.Snapshot, found[0])
-	if err != nil {
-		return nil, "", err
-	}
-	fetcher, err := b.Fetcher(at.Snapshot)
-	if err != nil {
-		return nil, "", err
-	}
-	src, err := rows.Open(fetcher.Files(ctx, t), database.SourceOptions{Filter: d.o.filter.filter, Aside: d.Aside()})
+	src, err := b.Database(ctx, at.Snapshot, found[0], database.SourceOptions{Filter: d.o.filter.filter, Aside: d.Aside()})
 	return src, at.Snapshot.ID.String(), err
 }
 
@@ -124,65 +111,21 @@ func (d *dbDiffer) checkPatterns(ctx context.Context, before, after database.Sou
 
 // compare compares, and writes the script where one is wanted.
 func (d *dbDiffer) compare(ctx context.Context, before, after database.Source) (results []rowdiff.Result, err error) {
-	run := func(each func(*rowdiff.Table, *rowdiff.Change) error) error {
+	run := func(take func(*rowdiff.Table, *rowdiff.Change) error) (err error) {
 		results, err = rowdiff.Compare(ctx, before, after, rowdiff.Options{Aside: d.Aside()}, func(t *rowdiff.Table, c *rowdiff.Change) error {
-			d.note(t, c)
-			return each(t, c)
+			d.listing.Note(t, c)
+			return take(t, c)
 		})
 		return err
 	}
 	if d.o.script == "" {
-		return results, run(func(*rowdiff.Table, *rowdiff.Change) error { return nil })
+		err = run(func(*rowdiff.Table, *rowdiff.Change) error { return nil })
+		return results, err
 	}
-	schema, err := before.Schema(ctx)
-	if err != nil {
-		return nil, err
-	}
-	engine := d.o.engine
-	if engine == "" {
-		engine = schema.Engine
-	}
-	err = disk.Replace(d.o.script, disk.Options{Prefix: ".packstone-sql-", Sync: true}, func(out io.Writer) error {
-		return d.write(out, engine, schema, run)
-	})
-	if err != nil {
-		err = fmt.Errorf("write %s: %w", d.o.script, err)
-	}
+	file := rowdiff.ScriptFile{Path: d.o.script, Engine: d.o.engine, Updates: d.o.updates, Aside: d.Aside()}
+	err = file.Write(ctx, before, run)
+	d.summary.Inserts, d.summary.Updates = file.Inserts, file.Updated
 	return results, err
-}
-
-func (d *dbDiffer) write(out io.Writer, engine string, s *database.Schema, run func(func(*rowdiff.Table, *rowdiff.Change) error) error) error {
-	script, err := rowdiff.NewScript(out, engine, s, d.o.updates, d.Aside())
-	if err != nil {
-		return err
-	}
-	err = run(script.Take)
-	if err == nil {
-		err = script.End()
-	}
-	d.summary.Inserts, d.summary.Updates = script.Inserts, script.Updates
-	return errors.Join(err, script.Close())
-}
-
-// keysListed is how many rows of a table are listed.
-const keysListed = 5
-
-// note remembers the first rows of a table that differ.
-func (d *dbDiffer) note(t *rowdiff.Table, c *rowdiff.Change) {
-	list := d.keys[t.ID()]
-	if len(list) >= keysListed {
-		return
-	}
-	cells := c.Before
-	if cells == nil {
-		cells = c.After
-	}
-	text := string(c.Kind) + " " + database.RowAddress(t.Table, cells)
-	if c.Count > 1 {
-		text += fmt.Sprintf(", %d times", c.Count)
-	}
-	d.keys[t.ID()] = append(list, text)
-	d.listed[t.ID()] += c.Count
 }
 
 // tell prints what differs.
@@ -206,12 +149,9 @@ func (d *dbDiffer) tell(results []rowdiff.Result) error {
 }
 
 func (d *dbDiffer) tellTable(r rowdiff.Result) {
-	keys := d.keys[r.Table]
+	keys := d.listing.Lines(r.Table)
 	if d.out.JSON() {
-		if keys == nil {
-			keys = []string{}
-		}
-		d.out.Message("table_change", message.TableChange{r.Table, string(r.Only), onlyRows(r), r.Added, r.Removed, r.Changed, r.Columns, keys}, "")
+		d.out.Message("table_change", message.TableChangeOf(r, keys), "")
 		return
 	}
 	switch r.Only {
@@ -229,15 +169,7 @@ func (d *dbDiffer) tellTable(r rowdiff.Result) {
 	for _, line := range keys {
 		d.out.Line("  %s", line)
 	}
-	if more := r.Added + r.Removed + r.Changed - d.listed[r.Table]; more > 0 {
+	if more := d.listing.Left(r); more > 0 {
 		d.out.Line("  and %d more", more)
 	}
-}
-
-// onlyRows counts the rows of a table that one snapshot has.
-func onlyRows(r rowdiff.Result) int64 {
-	if r.Only == "" {
-		return 0
-	}
-	return r.Rows
 }

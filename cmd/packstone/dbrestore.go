@@ -16,13 +16,10 @@ import (
 	"github.com/packstone/packstone/pipeline/restore"
 )
 
-// databaseType is the type of sources that are stored as row streams.
-const databaseType = "database"
-
 // isDatabase tells whether a source comes back as a database: as a whole, that is. What lies below
 // it can be had as the files it is stored in.
 func (r *restoring) isDatabase(s *catalog.SourceState) bool {
-	return s.Type == databaseType && r.path == "" && len(r.o.toCommand) == 0
+	return s.IsDatabase() && r.path == "" && len(r.o.toCommand) == 0
 }
 
 // openStreams opens the rows of a database in the snapshot.

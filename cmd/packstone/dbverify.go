@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/meter"
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/convert"
 )
@@ -54,9 +55,9 @@ func (a *app) dbVerify(ctx context.Context, from, against dbAddress, o dbOptions
 	}
 	defer func() { err = errors.Join(err, src.Close()) }()
 	begun := time.Now()
-	meter := &dbMeter{}
-	stop := a.out.Progress(meter.counts)
-	report, err := convert.Verify(ctx, src, copied, o.convert(meter.take))
+	rows := &meter.Rows{}
+	stop := a.out.Progress(rows.Counts)
+	report, err := convert.Verify(ctx, src, copied, o.convert(rows.Take))
 	stop()
 	a.tellDB("verify", report, begun)
 	return errors.Join(err, a.out.Err())

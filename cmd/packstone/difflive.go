@@ -12,7 +12,6 @@ import (
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/browse"
 	"github.com/packstone/packstone/pipeline/database"
-	"github.com/packstone/packstone/pipeline/database/rows"
 )
 
 // live compares a snapshot with its sources as they are now.
@@ -53,10 +52,10 @@ func (d *differ) live(ctx context.Context, text string) error {
 }
 
 func (d *differ) liveSource(ctx context.Context, b *browser, s *catalog.Snapshot, source *catalog.SourceState) (err error) {
-	switch source.Type {
-	case databaseType:
+	switch {
+	case source.IsDatabase():
 		return d.liveDatabase(ctx, b, s, source)
-	case "command":
+	case source.Type == "command":
 		d.problem(source.Name, "", errors.New("it is the output of a command, which has no state to compare with"))
 		return nil
 	}
@@ -106,15 +105,7 @@ func (d *differ) liveDatabase(ctx context.Context, b *browser, s *catalog.Snapsh
 	if err != nil {
 		return err
 	}
-	t, err := b.Tree(s, source)
-	if err != nil {
-		return err
-	}
-	fetcher, err := b.Fetcher(s)
-	if err != nil {
-		return err
-	}
-	was, err := rows.Open(fetcher.Files(ctx, t), database.SourceOptions{Aside: d.Aside()})
+	was, err := b.Database(ctx, s, source, database.SourceOptions{Aside: d.Aside()})
 	if err != nil {
 		return err
 	}
@@ -123,7 +114,7 @@ func (d *differ) liveDatabase(ctx context.Context, b *browser, s *catalog.Snapsh
 		return err
 	}
 	defer func() { err = errors.Join(err, now.Close()) }()
-	return browse.CompareDatabase(ctx, was.(browse.Stored), now, func(c browse.TableChange) error { return d.takeTable(source.Name, c) })
+	return browse.CompareDatabase(ctx, was, now, func(c browse.TableChange) error { return d.takeTable(source.Name, c) })
 }
 
 // takeTable counts and tells a table that differs.

@@ -36,31 +36,12 @@ Without an ID it is the last drill. With --json it prints what the record says.`
 		if err != nil {
 			return err
 		}
-		report, err := pickReport(reports, strings.Join(args, ""))
+		report, err := drill.FindReport(reports, strings.Join(args, ""))
 		if err != nil {
 			return err
 		}
 		return a.showReport(report, repo, file)
 	})
-}
-
-// pickReport finds a report by the beginning of its id; "" is the newest.
-func pickReport(reports []*catalog.DrillReport, id string) (*catalog.DrillReport, error) {
-	var found []*catalog.DrillReport
-	for _, d := range reports {
-		if strings.HasPrefix(d.ID.String(), id) {
-			found = append(found, d)
-		}
-	}
-	switch {
-	case len(reports) == 0:
-		return nil, exitWith(exitFailed, "there is no report of a drill yet; packstone drill run makes one")
-	case len(found) == 0:
-		return nil, exitWith(exitFailed, "there is no report of a drill whose id begins with %s; packstone drill status lists the last ones", output.Name(id))
-	case id != "" && len(found) > 1:
-		return nil, usage("%s of drills have an id that begins with %s: give more of it", output.Plural(len(found), "report"), id)
-	}
-	return found[0], nil
 }
 
 func (a *app) showReport(report *catalog.DrillReport, repo *catalog.Repository, file string) error {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/hook"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/message"
+	"github.com/packstone/packstone/cmd/internal/meter"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/platform/drill"
@@ -148,7 +148,7 @@ func (a *app) drill(ctx context.Context, o drillOptions, set string) (*catalog.D
 	if a.flags.dryRun {
 		return nil, a.planDrill(with)
 	}
-	stop := a.out.Progress(backupCounts(with.Progress))
+	stop := a.out.Progress(meter.Of(with.Progress))
 	report, err := drill.Run(ctx, with)
 	stop()
 	if report == nil || err != nil && !errors.Is(err, drill.ErrFailed) {
@@ -173,16 +173,7 @@ func (a *app) pickDrilled(ctx context.Context, repo *catalog.Repository, any boo
 	if err != nil || !any {
 		return newest, err
 	}
-	var all []*catalog.Snapshot
-	for _, s := range v.Trusted(v.Snapshots) {
-		if s.Set == newest.Set && s.Host == newest.Host && filter.Matches(s) && s.Complete() {
-			all = append(all, s)
-		}
-	}
-	if len(all) == 0 {
-		return newest, nil
-	}
-	return all[rand.IntN(len(all))], nil
+	return drill.Choose(newest, v.Trusted(v.Snapshots), filter), nil
 }
 
 // drillWith says how a snapshot is drilled.
@@ -239,7 +230,7 @@ func (a *app) planDrill(with drill.Options) error {
 		switch {
 		case place.Server != "":
 			where = "a new database on the server of the URL in " + place.Server
-		case where == "" && s.Sources[i].Type == databaseType:
+		case where == "" && s.Sources[i].IsDatabase():
 			where = "a server of its own engine if that is installed, else sqlite"
 		case where == "":
 			where = "a directory"

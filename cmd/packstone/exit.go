@@ -19,6 +19,7 @@ import (
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/keep"
+	"github.com/packstone/packstone/pipeline/platform"
 	"github.com/packstone/packstone/pipeline/platform/drill"
 	"github.com/packstone/packstone/pipeline/source"
 	"github.com/packstone/packstone/pipeline/target"
@@ -66,6 +67,7 @@ var codes = []struct {
 	{crypto.ErrPassphraseNeeded, exitIdentity},
 	{catalog.ErrHeld, exitHeld},
 	{collect.ErrBusy, exitHeld},
+	{platform.ErrBusy, exitHeld},
 	{keep.ErrCovered, exitIntegrity},
 	{collect.ErrChanged, exitRefused},
 	{catalog.ErrNotReady, exitRefused},

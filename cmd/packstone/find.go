@@ -93,18 +93,10 @@ func newFinder(o findOptions, patterns []string) (*finder, error) {
 	return f, nil
 }
 
-// entryTypes reads types as ls prints them, or by the letters of find.
+// entryTypes reads types.
 func entryTypes(words []string) (types []entry.Type, err error) {
-	letters := map[string]string{"f": "file", "d": "dir", "l": "symlink", "p": "fifo", "c": "chardev", "b": "dev", "s": "socket"}
-	byWord := map[string]entry.Type{}
-	for t := entry.File; t <= entry.Socket; t++ {
-		byWord[t.Word()] = t
-	}
 	for _, word := range words {
-		if full := letters[word]; full != "" {
-			word = full
-		}
-		t, ok := byWord[word]
+		t, ok := browse.TypeOf(word)
 		if !ok {
 			return nil, usage("--type %s: want file, dir, symlink, fifo, chardev, dev or socket", word)
 		}

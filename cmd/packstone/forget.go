@@ -172,13 +172,5 @@ func (a *app) weigh(ctx context.Context, v *view.View, m *message.Forget, gone [
 	if err != nil {
 		return err
 	}
-	for i := range m.Snapshots {
-		id, err := archive.ParseName(m.Snapshots[i].ID)
-		if err != nil {
-			return err
-		}
-		m.Snapshots[i].Freed = weights.Alone(id)
-	}
-	m.Freed = weights.Together(gone)
-	return nil
+	return m.Weigh(weights, gone)
 }

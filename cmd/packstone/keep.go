@@ -15,6 +15,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/message"
+	"github.com/packstone/packstone/cmd/internal/meter"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/keep"
 )
@@ -79,10 +80,7 @@ func (a *app) keep(ctx context.Context, o keepOptions) error {
 		return err
 	}
 	run.Mode = mode
-	stop := a.out.Progress(func() output.Counts {
-		p := run.Progress
-		return output.Counts{FilesDone: p.Done.Load(), TotalFiles: p.Total.Load(), BytesDone: p.Bytes.Load()}
-	})
+	stop := a.out.Progress(meter.OfLocks(run.Progress))
 	report, err := keep.Run(ctx, repo, run)
 	stop()
 	return a.reportKeep(report, err)

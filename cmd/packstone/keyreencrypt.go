@@ -12,6 +12,7 @@ import (
 	"github.com/packstone/packstone/catalog/view"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/message"
+	"github.com/packstone/packstone/cmd/internal/meter"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/crypto"
 	"github.com/packstone/packstone/pipeline/copy"
@@ -94,7 +95,7 @@ func (a *app) makeAnew(ctx context.Context, repo *catalog.Repository, anew *copy
 	o.Done = func(s *catalog.Snapshot, id archive.Name) {
 		m.Snapshots = append(m.Snapshots, message.Reencrypted{ID: s.ID.String(), New: id.String()})
 	}
-	stop := a.out.Progress(backupCounts(o.Write.Progress))
+	stop := a.out.Progress(meter.Of(o.Write.Progress))
 	err = anew.Make(ctx, repo, o)
 	stop()
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/message"
+	"github.com/packstone/packstone/cmd/internal/meter"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/collect"
 )
@@ -127,12 +128,7 @@ func (a *app) pruneNow(ctx context.Context, repo *catalog.Repository, o pruneOpt
 		ctx, cancel = context.WithTimeoutCause(ctx, o.maxDuration, errTimeUp)
 		defer cancel()
 	}
-	stop := a.out.Progress(func() output.Counts {
-		p := run.Progress
-		return output.Counts{
-			FilesDone: int64(p.PacksDone.Load()), TotalFiles: int64(p.PacksTotal.Load()), BytesDone: int64(p.BytesDone.Load()), TotalBytes: int64(p.BytesTotal.Load()),
-		}
-	})
+	stop := a.out.Progress(meter.OfCollection(run.Progress))
 	report, err := collect.Run(ctx, repo, run)
 	stop()
 	if storage, ok := repo.Store.(*config.Storage); ok {

@@ -34,7 +34,7 @@ func (a *app) tellDangling() func(r *catalog.Rule, d *catalog.Dangling) {
 	return func(r *catalog.Rule, d *catalog.Dangling) {
 		row := message.DanglingRowOf(d)
 		if a.out.JSON() {
-			a.out.Message("dangling", message.Dangling{output.Name(r.From), output.Name(r.To), row}, "")
+			a.out.Message("dangling", message.DanglingOf(r, row), "")
 			return
 		}
 		if told[*r]++; told[*r] <= fit.Listed || a.flags.verbose > 0 {
@@ -107,7 +107,7 @@ func (a *app) checkReferences(ctx context.Context, name string) error {
 		return fmt.Errorf("snapshot %s: %w", s.ShortID(), err)
 	}
 	unfit := a.tellUnfit(tested.References)
-	m := message.Fit{s.ID.String(), message.ReferencesOf(tested.References), append([]message.Orphans{}, message.OrphansOf(tested.Orphans)...), storage.Counts.Totals()}
+	m := message.FitOf(tested, storage.Counts.Totals())
 	a.out.Message("fit", m, "snapshot "+s.ShortID()+"\n"+strings.TrimSuffix(message.ReferencesText(m.References, m.Orphans), "\n"))
 	a.tellRequests(m.Requests)
 	if unfit {
@@ -117,17 +117,12 @@ func (a *app) checkReferences(ctx context.Context, name string) error {
 }
 
 // rulesOf are the rules by which a snapshot is tested.
-func (a *app) rulesOf(s *catalog.Snapshot) (rules []catalog.Rule, err error) {
+func (a *app) rulesOf(s *catalog.Snapshot) ([]catalog.Rule, error) {
 	settings, err := a.Settings()
 	if err != nil {
 		return nil, err
 	}
-	if set, ok := settings.Sets[s.Set]; ok && len(set.References) > 0 {
-		return set.Rules(), nil
-	}
-	for i := range s.References {
-		rules = append(rules, s.References[i].Rule)
-	}
+	rules := settings.RulesOf(s)
 	if len(rules) == 0 {
 		return nil, usage("nobody has said which rows of snapshot %s refer to which files: name them as references: of its set in the settings file", s.ShortID())
 	}

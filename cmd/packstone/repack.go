@@ -89,5 +89,5 @@ func (a *app) planRepack(ctx context.Context, repo *catalog.Repository, t catalo
 	if err != nil {
 		return message.Repack{}, err
 	}
-	return message.Repack{len(plan.Packs), plan.Bytes, plan.Bytes - plan.Unused, plan.Archived, plan.ArchivedBytes}, nil
+	return message.RepackPlanOf(plan), nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/message"
+	"github.com/packstone/packstone/cmd/internal/meter"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/check"
@@ -76,7 +77,7 @@ func (a *app) repairFromSource(ctx context.Context, args []string) error {
 	return a.mend(ctx, repo, before, func() error {
 		run.Lost = before.Bad
 		return a.underHooks(ctx, run, func(ctx context.Context) error {
-			_, err := a.runBackup(ctx, repo, storage, run, backupCounts(run.Progress))
+			_, err := a.runBackup(ctx, repo, storage, run, meter.Of(run.Progress))
 			return err
 		})
 	})
@@ -101,7 +102,7 @@ func (a *app) mend(ctx context.Context, repo *catalog.Repository, before *check.
 // readAll reads the whole repository and says what is wrong.
 func (a *app) readAll(ctx context.Context, repo *catalog.Repository) (*check.Report, error) {
 	o := check.Options{ReadData: true, Parallel: a.flags.concurrency, Progress: new(pipeline.Progress), Seed: uint64(time.Now().UnixNano())}
-	stop := a.out.Progress(backupCounts(o.Progress))
+	stop := a.out.Progress(meter.Of(o.Progress))
 	defer stop()
 	return check.Run(ctx, repo, o)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/message"
+	"github.com/packstone/packstone/cmd/internal/meter"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/restore"
@@ -291,7 +292,7 @@ type restoring struct {
 	total    restore.Result
 	warned   atomic.Uint64
 	lent     restore.Lent
-	listed   shortList        // by --plan
+	listed   output.ShortList // by --plan
 	others   target.Strangers // to whom entries would belong by their number
 	frozen   thaw.Plan        // what the storage must thaw
 	denied   uint64           // entries that the user of --check-access could not use
@@ -316,7 +317,7 @@ func (r *restoring) restore(ctx context.Context) error {
 	if err := errors.Join(err, r.legs.Close(ctx)); err != nil {
 		return err
 	}
-	r.listed.end(r.out)
+	r.listed.End(r.out)
 	r.tellLent()
 	r.tellOthers()
 	r.summarize(time.Since(begun))
@@ -395,7 +396,7 @@ func (r *restoring) run(ctx context.Context) error {
 	if err := r.refillAll(ctx); err != nil {
 		return err
 	}
-	defer r.out.Progress(backupCounts(&r.progress))()
+	defer r.out.Progress(meter.Of(&r.progress))()
 	return r.legs.Run(ctx, &r.total)
 }
 
@@ -407,7 +408,7 @@ func (r *restoring) tell(e *entry.Entry, action restore.Action) {
 		r.others.Note(e)
 	}
 	if r.o.plan {
-		r.listed.note(r.out, action, output.Name(e.Path), r.flags.verbose > 0)
+		r.listed.Note(r.out, string(action), output.Name(e.Path), r.flags.verbose > 0)
 		return
 	}
 	r.out.Detail(output.VerboseStatus{Action: string(action), Item: output.Name(e.Path), DataSize: e.Size})

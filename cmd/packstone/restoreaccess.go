@@ -6,9 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/pipeline/local/permission"
+	"github.com/packstone/packstone/pipeline/restore"
 )
 
 // checkAccessFlag refuses --check-access where nothing can be checked, and somebody who is not
@@ -53,13 +53,7 @@ func (r *restoring) tellAccess(ctx context.Context) error {
 func (r *restoring) restoredRoots() ([]string, error) {
 	var roots []string
 	for _, back := range r.way {
-		for _, part := range back.places {
-			if rest := strings.TrimPrefix(strings.TrimPrefix(r.path, part.Below), "/"); part.Path != "" && entry.Within(r.path, part.Below) {
-				roots = append(roots, filepath.Join(part.Path, rest))
-			} else if part.Path != "" {
-				roots = append(roots, part.Path)
-			}
-		}
+		roots = append(roots, restore.Roots(back.places, r.path)...)
 	}
 	if r.o.inPlace {
 		return roots, nil

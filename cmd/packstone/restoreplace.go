@@ -126,22 +126,27 @@ func (r *restoring) refill(ctx context.Context, back comeback) (err error) {
 	if len(r.o.include)+len(r.o.exclude) > 0 || r.o.owner != "" || r.o.chmod != "" {
 		return usage("%s is a database: --include, --exclude, --owner and --chmod cannot be used with it; name the other sources one by one", back.source.Name)
 	}
-	o := r.o.filling
-	dst, err := config.OpenTarget(ctx, *back.database, o.target(r.app))
+	dst, err := config.OpenTarget(ctx, *back.database, r.o.filling.target(r.app))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, dst.Close()) }()
-	src, err := r.openStreams(ctx, back.source, database.Filter{})
+	err = r.fillWith(ctx, back.source, dst)
+	if errors.Is(err, database.ErrNotEmpty) {
+		return fmt.Errorf("%s: %w: a database comes back into an empty one: drop it and create it anew, or move the file away; or restore into another one with --to", back.source.Name, err)
+	}
+	return err
+}
+
+// fillWith fills a database with that of a source, and counts one that is not exact.
+func (r *restoring) fillWith(ctx context.Context, s *catalog.SourceState, dst database.Target) error {
+	src, err := r.openStreams(ctx, s, database.Filter{})
 	if err != nil {
 		return err
 	}
-	err = r.convertDB(ctx, "restore", src, dst, o)
+	err = r.convertDB(ctx, "restore", src, dst, r.o.filling)
 	var known *exitError
-	switch {
-	case errors.Is(err, database.ErrNotEmpty):
-		return fmt.Errorf("%s: %w: a database comes back into an empty one: drop it and create it anew, or move the file away; or restore into another one with --to", back.source.Name, err)
-	case errors.As(err, &known) && known.code == exitMissing:
+	if errors.As(err, &known) && known.code == exitMissing {
 		r.inexact++
 		return nil
 	}
@@ -165,11 +170,19 @@ func (r *restoring) openPlaces(ctx context.Context) error {
 // out there, which no snapshot has.
 func (r *restoring) takenFrom(part config.Part) func(ctx context.Context, put func(path string) error) error {
 	return func(ctx context.Context, put func(path string) error) error {
-		own, err := r.OwnFiles()
+		o, err := r.openOptions()
 		if err != nil {
 			return err
 		}
-		o := config.OpenOptions{LeaveOut: own.Paths(), Parallel: r.flags.concurrency, Remote: r.RemoteLogin(), Bucket: r.bucketLogin()}
 		return part.Taken(ctx, o, put)
 	}
+}
+
+// openOptions are how a backup reads what is at a place now.
+func (r *restoring) openOptions() (o config.OpenOptions, err error) {
+	own, err := r.OwnFiles()
+	if err != nil {
+		return o, err
+	}
+	return config.OpenOptions{LeaveOut: own.Paths(), Parallel: r.flags.concurrency, Remote: r.RemoteLogin(), Bucket: r.bucketLogin()}, nil
 }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 	"github.com/packstone/packstone/catalog/view"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/meter"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/backup"
 	"github.com/packstone/packstone/pipeline/database"
@@ -45,22 +44,10 @@ func (p *platformOptions) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&p.noSafety, noSafetyFlag, false, "of a whole platform: overwrite files without a snapshot of what was there")
 }
 
-// readMaps takes apart what was typed.
-func (p *platformOptions) readMaps() error {
-	for _, text := range p.places {
-		name, place, ok := strings.Cut(text, "=")
-		if !ok || name == "" || place == "" {
-			return usage("--%s %s: want SOURCE=PLACE, such as files=/srv/files or metadata=postgres://owner@db/new", mapFlag, text)
-		}
-		if p.maps[name] != "" {
-			return usage("--%s names two places for %s", mapFlag, name)
-		}
-		if p.maps == nil {
-			p.maps = platform.Maps{}
-		}
-		p.maps[name] = place
-	}
-	return nil
+// parse reads what was typed.
+func (p *platformOptions) parse() (err error) {
+	p.maps, err = platform.ParseMaps(p.places)
+	return err
 }
 
 // wholePlatform tells whether all sources of a set are to come back together to a time.
@@ -70,7 +57,7 @@ func (a *app) wholePlatform(o *restoreOptions, args []string) bool {
 
 // checkPlatform refuses what contradicts the restore of a whole platform.
 func (a *app) checkPlatform(o *restoreOptions, args []string) error {
-	if err := o.platform.readMaps(); err != nil {
+	if err := o.platform.parse(); err != nil {
 		return err
 	}
 	p, whole := o.platform, a.wholePlatform(o, args)
@@ -202,17 +189,7 @@ func (p *platformRun) fill(ctx context.Context, at database.Location, s *catalog
 		return err
 	}
 	defer func() { err = errors.Join(err, dst.Close()) }()
-	src, err := p.openStreams(ctx, s, database.Filter{})
-	if err != nil {
-		return err
-	}
-	err = p.convertDB(ctx, "restore", src, dst, p.o.filling)
-	var known *exitError
-	if errors.As(err, &known) && known.code == exitMissing {
-		p.inexact++
-		return nil
-	}
-	return err
+	return p.fillWith(ctx, s, dst)
 }
 
 func (p *platformRun) vacant(ctx context.Context, at database.Location) error {
@@ -232,7 +209,7 @@ func (p *platformRun) placesOf(back comeback) (all []platform.Place, err error) 
 	if err != nil {
 		return nil, err
 	}
-	own, err := p.OwnFiles()
+	o, err := p.openOptions()
 	if err != nil {
 		return nil, err
 	}
@@ -240,11 +217,7 @@ func (p *platformRun) placesOf(back comeback) (all []platform.Place, err error) 
 		one := platform.Place{Place: place}
 		for _, part := range parts {
 			if part.Below == place.Below {
-				one.Read = func(ctx context.Context) (source.Source, error) {
-					return part.Source(ctx, config.OpenOptions{
-						LeaveOut: own.Paths(), Parallel: p.flags.concurrency, Remote: p.RemoteLogin(), Bucket: p.bucketLogin(),
-					})
-				}
+				one.Read = func(ctx context.Context) (source.Source, error) { return part.Source(ctx, o) }
 			}
 		}
 		all = append(all, one)
@@ -270,7 +243,7 @@ func (a *app) reportsIn() string { return filepath.Join(a.StateRoot(), "restores
 
 // restorePlatform brings a whole platform back.
 func (r *restoring) restorePlatform(ctx context.Context, v *view.View, settings *config.Config) (err error) {
-	if err := everySourceHasAPlace(&r.o, r.snapshot); err != nil {
+	if err := r.o.platform.maps.Check(r.snapshot, r.o.inPlace); err != nil {
 		return err
 	}
 	file, err := r.holdReports(r.flags.set)
@@ -282,12 +255,12 @@ func (r *restoring) restorePlatform(ctx context.Context, v *view.View, settings 
 	if err != nil {
 		return err
 	}
-	path, report, err := r.unfinished(found)
+	path, report, err := platform.ToGoOn(found, r.flags.at, r.o.platform.maps)
 	if err != nil {
 		return err
 	}
 	if report != nil {
-		if r.snapshot, err = r.named(v, report.Snapshot); err != nil {
+		if r.snapshot, err = v.WithID(report.Snapshot); err != nil {
 			return err
 		}
 	}
@@ -296,63 +269,18 @@ func (r *restoring) restorePlatform(ctx context.Context, v *view.View, settings 
 		return err
 	}
 	if report == nil {
-		now := time.Now()
-		report = platform.Begin(r.repo, r.snapshot, machine.Name(), r.flags.at, p.restore.Sources, now)
+		report = platform.Begin(r.repo, r.snapshot, machine.Name(), r.flags.at, p.restore.Sources, time.Now())
 		report.Maps = r.o.platform.maps
-		path = filepath.Join(r.reportsIn(), now.UTC().Format("20060102T150405Z")+"-"+r.flags.set+"-"+report.ID+".json")
+		file.Name(r.reportsIn(), report)
 	} else {
 		r.out.Note("an earlier run was cut off; this one goes on with what that left to do")
+		file.Path = path
 	}
-	p.restore.Report, p.restore.File, file.Path = report, file, path
+	p.restore.Report, p.restore.File = report, file
 	if err := p.restore.Check(machine.Name()); err != nil {
 		return err
 	}
 	return p.goOn(ctx)
-}
-
-// everySourceHasAPlace refuses maps of sources that are not there, and without --in-place sources
-// that no map names.
-func everySourceHasAPlace(o *restoreOptions, s *catalog.Snapshot) error {
-	names := s.SourceNames()
-	for _, name := range slices.Sorted(maps.Keys(o.platform.maps)) {
-		if !slices.Contains(names, name) {
-			return usage("--%s %s: snapshot %s has no such source, only %s", mapFlag, name, s.ShortID(), strings.Join(names, ", "))
-		}
-	}
-	for _, name := range names {
-		if _, mapped := o.platform.maps[name]; !mapped && !o.inPlace {
-			return usage("%s has no place: name one with --%s %s=PLACE, or add --in-place for where the settings have it", name, mapFlag, name)
-		}
-	}
-	return nil
-}
-
-// unfinished is the restore to go on with: one to the same time and places. Another one must be
-// finished or undone first.
-func (r *restoring) unfinished(found map[string]*platform.Report) (string, *platform.Report, error) {
-	for _, path := range slices.Sorted(maps.Keys(found)) {
-		report := found[path]
-		if report.State != platform.Undoing && report.At == r.flags.at && maps.Equal(report.Maps, r.o.platform.maps) {
-			return path, report, nil
-		}
-	}
-	for _, path := range slices.Sorted(maps.Keys(found)) {
-		if report := found[path]; report.State != platform.Begun {
-			return "", nil, exitWith(exitRefused, "a restore of %s to %s was cut off (%s): go on with it by its own --at and --%s, or put back what was there with restore --%s %s",
-				r.flags.set, report.At, report.State, mapFlag, undoFlag, path)
-		}
-	}
-	return "", nil, nil
-}
-
-// named finds a snapshot by its whole id.
-func (r *restoring) named(v *view.View, id string) (*catalog.Snapshot, error) {
-	for _, s := range v.Snapshots {
-		if s.ID.String() == id {
-			return s, s.CheckNames()
-		}
-	}
-	return nil, fmt.Errorf("snapshot %.12s is not in the repository any more: %w", id, catalog.ErrNoSnapshot)
 }
 
 // holdReports keeps other processes from the reports of a set. A dry run holds nobody up.
@@ -360,11 +288,7 @@ func (a *app) holdReports(set string) (*platform.File, error) {
 	if a.flags.dryRun {
 		return new(platform.File), nil
 	}
-	file, err := platform.Hold(a.reportsIn(), set)
-	if errors.Is(err, platform.ErrBusy) {
-		err = exitWith(exitHeld, "%w", err)
-	}
-	return file, err
+	return platform.Hold(a.reportsIn(), set)
 }
 
 // goOn plans, asks, and restores.
@@ -380,7 +304,7 @@ func (p *platformRun) goOn(ctx context.Context) error {
 	if err := p.agree("the platform is overwritten as listed above"); err != nil {
 		return err
 	}
-	stop := p.out.Progress(backupCounts(&p.progress))
+	stop := p.out.Progress(meter.Of(&p.progress))
 	err = p.restore.Run(ctx)
 	stop()
 	if err != nil {
@@ -462,7 +386,7 @@ func (a *app) undoPlatform(ctx context.Context, o restoreOptions) error {
 		return err
 	}
 	r := &restoring{app: a, repo: repo, requests: storage.Counts.Totals, o: o}
-	if r.snapshot, err = r.named(v, report.Snapshot); err != nil {
+	if r.snapshot, err = v.WithID(report.Snapshot); err != nil {
 		return err
 	}
 	r.legs = r.newLegs()
@@ -486,7 +410,7 @@ func (p *platformRun) undo(ctx context.Context) error {
 	var before *catalog.Snapshot
 	if report.Safety != "" {
 		var err error
-		if before, err = p.named(p.view, report.Safety); err != nil {
+		if before, err = p.view.WithID(report.Safety); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/message"
+	"github.com/packstone/packstone/cmd/internal/meter"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/convert"
@@ -96,9 +97,9 @@ func (r *restoring) intoTables(ctx context.Context, s *catalog.SourceState, dst 
 // putBack puts rows back into tables that are there.
 func (r *restoring) putBack(ctx context.Context, src database.Source, dst database.Target) error {
 	begun := time.Now()
-	meter := &dbMeter{}
-	stop := r.out.Progress(meter.counts)
-	tables, err := convert.Refill(ctx, src, dst, convert.RefillOptions{DryRun: r.dry(), TrustCode: r.o.filling.trustCode, Progress: meter.take})
+	rows := &meter.Rows{}
+	stop := r.out.Progress(rows.Counts)
+	tables, err := convert.Refill(ctx, src, dst, convert.RefillOptions{DryRun: r.dry(), TrustCode: r.o.filling.trustCode, Progress: rows.Take})
 	stop()
 	if err != nil {
 		return err

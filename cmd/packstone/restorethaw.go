@@ -57,9 +57,7 @@ func (r *restoring) thawPlan(ctx context.Context, sure bool) (plan thaw.Plan, er
 		return plan, err
 	}
 	if !sure {
-		if sure, err = needs.Sample(ctx, r.storage.Archiver()); !sure || err != nil {
-			return plan, err
-		}
+		return needs.PlanIfCold(ctx, r.storage.Archiver())
 	}
 	return needs.Plan(ctx, r.storage.Archiver())
 }

@@ -62,7 +62,7 @@ var summaries = map[string]any{
 	"drill":           message.Drill{},
 	"catalog_rebuild": rebuildSummary{},
 	"catalog_verify":  verifySummary{},
-	"tag":             tagSummary{},
+	"tag":             message.Tag{},
 	"forget":          message.Forget{},
 	"hold":            message.Hold{},
 	"prune":           message.Prune{},

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -51,7 +50,10 @@ its credentials has overwritten or deleted objects. Every verb that only reads t
 		if len(chosen) == 0 {
 			a.tellNone(v)
 		}
-		err = a.printSnapshots(o.newestOf(chosen), o)
+		if o.latest > 0 {
+			chosen = o.by.Newest(chosen, o.latest)
+		}
+		err = a.printSnapshots(chosen, o)
 		if len(args) == 0 {
 			err = errors.Join(err, v.Whole(ctx))
 		}
@@ -93,53 +95,34 @@ func (o *snapshotsOptions) check(given func(flag string) bool) (err error) {
 	return nil
 }
 
-// newestOf leaves the newest of each group where --latest asks for it.
-func (o *snapshotsOptions) newestOf(snapshots []*catalog.Snapshot) []*catalog.Snapshot {
-	if o.latest == 0 {
-		return snapshots
-	}
-	seen := map[string]int{}
-	var newest []*catalog.Snapshot
-	for _, s := range slices.Backward(snapshots) {
-		if seen[s.Group(o.by)]++; seen[s.Group(o.by)] <= o.latest {
-			newest = append(newest, s)
-		}
-	}
-	slices.Reverse(newest)
-	return newest
-}
-
 // printSnapshots prints one table, or one for each group.
 func (a *app) printSnapshots(snapshots []*catalog.Snapshot, o snapshotsOptions) error {
-	rows := make([]message.Snapshot, len(snapshots))
-	for i, s := range snapshots {
-		rows[i] = message.SnapshotOf(s)
-	}
+	rows := rowsOf(snapshots)
 	if o.groupBy == "" || a.out.JSON() {
 		table := message.SnapshotTable(rows, o.compact)
 		table.Footer = o.footer(rows)
 		return output.List(a.out, rows, table)
 	}
-	var order []string
-	groups := map[string][]message.Snapshot{}
-	for i, s := range snapshots {
-		name := s.Group(o.by)
-		if groups[name] == nil {
-			order = append(order, name)
-		}
-		groups[name] = append(groups[name], rows[i])
-	}
-	for i, name := range order {
-		table := message.SnapshotTable(groups[name], o.compact)
-		table.Title, table.Footer = groups[name][0].GroupName(o.by), o.footer(groups[name])
+	for i, group := range catalog.Divide(snapshots, func(s *catalog.Snapshot) string { return s.Group(o.by) }) {
+		rows := rowsOf(group)
+		table := message.SnapshotTable(rows, o.compact)
+		table.Title, table.Footer = rows[0].GroupName(o.by), o.footer(rows)
 		if i > 0 {
 			a.out.Line("")
 		}
-		if err := output.List(a.out, groups[name], table); err != nil {
+		if err := output.List(a.out, rows, table); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func rowsOf(snapshots []*catalog.Snapshot) []message.Snapshot {
+	rows := make([]message.Snapshot, len(snapshots))
+	for i, s := range snapshots {
+		rows[i] = message.SnapshotOf(s)
+	}
+	return rows
 }
 
 // footer is what --long says of snapshots.

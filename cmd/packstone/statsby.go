@@ -19,7 +19,8 @@ var statsGroups = map[string]func(*catalog.Snapshot) string{
 
 // statsBy prints a line for each group, the oldest first.
 func (a *app) statsBy(ctx context.Context, repo *catalog.Repository, by string, chosen []*catalog.Snapshot) error {
-	groups := groupSnapshots(chosen, statsGroups[by])
+	byTime := func(a, b *catalog.Snapshot) int { return a.Time.Compare(b.Time) }
+	groups := catalog.Divide(slices.SortedStableFunc(slices.Values(chosen), byTime), statsGroups[by])
 	shares, unnamed, err := browse.WeighBy(ctx, repo, groups)
 	if err != nil {
 		return err
@@ -32,20 +33,4 @@ func (a *app) statsBy(ctx context.Context, repo *catalog.Repository, by string, 
 			Files: files, TotalSize: size, Added: shares[0][i].Added, Alone: shares[0][i].Alone})
 	}
 	return output.List(a.out, rows, message.StatsTable(by, rows))
-}
-
-// groupSnapshots puts snapshots of one name together. Groups and what is in them are in order of
-// time.
-func groupSnapshots(chosen []*catalog.Snapshot, name func(*catalog.Snapshot) string) (groups [][]*catalog.Snapshot) {
-	at := map[string]int{}
-	byTime := func(a, b *catalog.Snapshot) int { return a.Time.Compare(b.Time) }
-	for _, s := range slices.SortedStableFunc(slices.Values(chosen), byTime) {
-		i, ok := at[name(s)]
-		if !ok {
-			i, at[name(s)] = len(groups), len(groups)
-			groups = append(groups, nil)
-		}
-		groups[i] = append(groups[i], s)
-	}
-	return groups
 }

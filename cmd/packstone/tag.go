@@ -2,23 +2,15 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/view"
 	"github.com/packstone/packstone/cmd/internal/machine"
-	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/cmd/internal/message"
 )
-
-// tagSummary is what tag prints as JSON at its end.
-type tagSummary struct {
-	Changed   int      `json:"changed_snapshots" doc:"How many snapshots have other tags now, or would have after a dry run."`
-	Snapshots []string `json:"snapshots" doc:"Their ids, which stay as they were."`
-}
 
 type tagOptions struct{ add, remove, set []string }
 
@@ -74,17 +66,8 @@ func (a *app) tag(ctx context.Context, o tagOptions, replace bool, names []strin
 			return err
 		}
 	}
-	m := tagSummary{Changed: len(chosen), Snapshots: []string{}}
-	var text strings.Builder
-	for _, s := range chosen {
-		m.Snapshots = append(m.Snapshots, s.ID.String())
-		fmt.Fprintf(&text, "snapshot %s of %s, %s\n", s.ShortID(), output.Time(s.Time), output.Name(s.Host))
-	}
-	done := "changed the tags of"
-	if a.flags.dryRun {
-		done = "would change the tags of"
-	}
-	a.out.Summary(m, fmt.Sprintf("%s%s %s", text.String(), done, output.Plural(m.Changed, "snapshot")))
+	m := message.TagOf(chosen)
+	a.out.Summary(m, m.Text(chosen, a.flags.dryRun))
 	return a.out.Err()
 }
 

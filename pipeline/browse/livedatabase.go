@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/rows"
 )
 
 // TableChange is a table that a database has in another way than a snapshot.
@@ -85,4 +87,21 @@ func sumRows(ctx context.Context, src database.Source, t *database.Table) (sum d
 		return sum.Add(b)
 	})
 	return sum, err
+}
+
+// Database opens the rows of a database in a snapshot. It need not be closed.
+func (b *Browser) Database(ctx context.Context, s *catalog.Snapshot, source *catalog.SourceState, o database.SourceOptions) (Stored, error) {
+	t, err := b.Tree(s, source)
+	if err != nil {
+		return nil, err
+	}
+	fetcher, err := b.Fetcher(s)
+	if err != nil {
+		return nil, err
+	}
+	src, err := rows.Open(fetcher.Files(ctx, t), o)
+	if err != nil {
+		return nil, err
+	}
+	return src.(Stored), nil
 }

@@ -118,3 +118,19 @@ func patternMatches(pattern, name string) bool {
 	matched, _ := path.Match(pattern, name[start+1:])
 	return matched
 }
+
+// letters are types as find of the shell has them.
+var letters = map[string]string{"f": "file", "d": "dir", "l": "symlink", "p": "fifo", "c": "chardev", "b": "dev", "s": "socket"}
+
+// TypeOf reads a type by its word, as ls prints it, or by the letter that find of the shell has.
+func TypeOf(word string) (t entry.Type, ok bool) {
+	if full := letters[word]; full != "" {
+		word = full
+	}
+	for t := entry.File; t <= entry.Socket; t++ {
+		if t.Word() == word {
+			return t, true
+		}
+	}
+	return 0, false
+}

@@ -120,26 +120,16 @@ func findPack(ctx context.Context, repo *catalog.Repository, id string) (*archiv
 	if len(id) < 4 || strings.Trim(id, "0123456789abcdef") != "" {
 		return nil, catalog.Misuse("pack %s: want at least 4 digits of its id", id)
 	}
-	var found *archive.Pack
-	for _, kind := range []archive.Kind{archive.Data, archive.Trees} {
-		for info, err := range repo.Store.List(ctx, string(kind)+"/"+id[:2]+"/"+id, "") {
-			if err != nil {
-				return nil, fmt.Errorf("look for pack %s: %w", id, err)
-			}
-			name, err := archive.ParseName(info.Name[strings.LastIndexByte(info.Name, '/')+1:])
-			if err != nil {
-				continue
-			}
-			if found != nil {
-				return nil, catalog.Misuse("pack %s: several packs have such an id", id)
-			}
-			found = &archive.Pack{Name: name, Kind: kind, Size: uint32(info.Size)}
-		}
-	}
-	if found == nil {
+	found, err := archive.FindPacks(ctx, repo.Store, id)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("look for pack %s: %w", id, err)
+	case len(found) > 1:
+		return nil, catalog.Misuse("pack %s: several packs have such an id", id)
+	case len(found) == 0:
 		return nil, fmt.Errorf("there is no pack %s", id)
 	}
-	return found, nil
+	return found[0], nil
 }
 
 // ChunkPlaces are the places of a chunk.

@@ -93,8 +93,8 @@ func makePlan(ctx context.Context, repo *catalog.Repository, log *catalog.Log, t
 	return p, nil
 }
 
-// Needs returns the records that need a pack, the oldest first.
-func Needs(ctx context.Context, repo *catalog.Repository, log *catalog.Log, name archive.Name, t catalog.Term) (list []*catalog.Record, err error) {
+// needs returns the records that need a pack, the oldest first.
+func needs(ctx context.Context, repo *catalog.Repository, log *catalog.Log, name archive.Name, t catalog.Term) (list []*catalog.Record, err error) {
 	err = repo.EachRefs(ctx, log, log.Needed(t), func(users []*catalog.Record, set *archive.RefSet) error {
 		if len(set.Ordinals(archive.Data, name)) > 0 || len(set.Ordinals(archive.Trees, name)) > 0 {
 			list = append(list, users...)
@@ -103,4 +103,46 @@ func Needs(ctx context.Context, repo *catalog.Repository, log *catalog.Log, name
 	})
 	slices.SortStableFunc(list, func(a, b *catalog.Record) int { return cmp.Or(a.Date.Compare(b.Date), cmp.Compare(a.Name(), b.Name())) })
 	return list, err
+}
+
+// Reason is a record that needs a pack.
+type Reason struct {
+	*catalog.Record
+	Snapshot  *catalog.Snapshot // that it commits; nil: it is no commit, or cannot be read
+	Forgotten time.Time         // when it was forgotten: it needs the pack until the grace has ended
+}
+
+// Explain returns the reasons why a pack stays, the oldest first. Without an identity they name no
+// snapshots.
+func Explain(ctx context.Context, repo *catalog.Repository, log *catalog.Log, pack archive.Name, t catalog.Term) (reasons []Reason, err error) {
+	records, err := needs(ctx, repo, log, pack, t)
+	if err != nil {
+		return nil, err
+	}
+	snapshots, err := allSnapshots(ctx, repo, log)
+	if err != nil {
+		return nil, err
+	}
+	for _, rec := range records {
+		reasons = append(reasons, Reason{rec, snapshots[rec.Hash], log.Fate(rec.Hash).Gone(t.Now)})
+	}
+	return reasons, nil
+}
+
+// allSnapshots returns the snapshots that can be read, forgotten ones too.
+func allSnapshots(ctx context.Context, repo *catalog.Repository, log *catalog.Log) (map[archive.Name]*catalog.Snapshot, error) {
+	snapshots := map[archive.Name]*catalog.Snapshot{}
+	if !repo.CanRead() {
+		return snapshots, nil
+	}
+	for _, read := range []func(context.Context, *catalog.Log) ([]*catalog.Snapshot, []error, error){repo.ReadSnapshots, repo.ReadForgotten} {
+		all, _, err := read(ctx, log)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range all {
+			snapshots[s.ID] = s
+		}
+	}
+	return snapshots, nil
 }

@@ -120,6 +120,16 @@ func (c *Copier) allowed(missing []*catalog.Snapshot) error {
 		"packstone catalog date --from-claims; nothing was copied", old, entry.Plural(len(missing), "snapshot"), c.to.Store.Location(), catalog.RoleBackdate)
 }
 
+// Datable leaves out the snapshots that the writer of a repository may not date back, and so cannot
+// copy into it any more.
+func Datable(to *catalog.Repository, chosen []*catalog.Snapshot) ([]*catalog.Snapshot, error) {
+	may, err := to.MayBackdate()
+	if err != nil || may {
+		return chosen, err
+	}
+	return slices.DeleteFunc(slices.Clone(chosen), to.IsBackdated), nil
+}
+
 // Run copies snapshots, in this order. It passes those that cannot be read to Options.Failed, and
 // copies the others. An error is one that prevents all further copies.
 func (c *Copier) Run(ctx context.Context, missing []*catalog.Snapshot) error {

@@ -51,7 +51,7 @@ func (c *Check) read(ctx context.Context, s *catalog.SourceState, fetcher *fetch
 	if observer == nil {
 		return nil
 	}
-	if s.Type != "database" {
+	if !s.IsDatabase() {
 		return catalog.Misuse("it is of type %s, and rows are in sources of type database", s.Type)
 	}
 	stored, err := rows.Open(fetcher.Files(ctx, open(s.Name)), database.SourceOptions{Aside: c.o.Scratch})

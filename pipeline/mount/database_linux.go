@@ -18,9 +18,6 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
-// databaseType is the type of sources that are stored as rows.
-const databaseType = "database"
-
 // defaultRoom is how many bytes of database files are kept.
 const defaultRoom = 4 << 30
 

@@ -164,7 +164,7 @@ func (m *mounted) snapshot(s *catalog.Snapshot) (fs.InodeEmbedder, syscall.Errno
 	f := &folder{time: s.Time}
 	for i := range s.Sources {
 		state := &s.Sources[i]
-		if state.Type == databaseType {
+		if state.IsDatabase() {
 			f.add(state.Name+".sqlite", item{syscall.S_IFREG, func() (fs.InodeEmbedder, syscall.Errno) { return m.database(s, state) }})
 			continue
 		}

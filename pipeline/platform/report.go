@@ -70,9 +70,6 @@ type Report struct {
 	Sum        string    `json:"sum" doc:"The SHA-256 of all the rest."`
 }
 
-// Maps are other places of sources than the settings name, by the sources' names.
-type Maps map[string]string
-
 // Part is what a report says of a source.
 type Part struct {
 	Name     string    `json:"name" doc:"The source."`
@@ -120,6 +117,11 @@ func (r *Report) part(name string) *Part {
 		}
 	}
 	return nil
+}
+
+// fileName is what the file of a report is called.
+func (r *Report) fileName() string {
+	return r.Begun.UTC().Format("20060102T150405Z") + "-" + r.Set + "-" + r.ID + ".json"
 }
 
 // Unfinished tells whether there is something left to do.
@@ -223,6 +225,9 @@ func Hold(dir, set string) (*File, error) {
 	}
 	return &File{lock: lock}, nil
 }
+
+// Name gives a new report its file in a directory.
+func (f *File) Name(dir string, r *Report) { f.Path = filepath.Join(dir, r.fileName()) }
 
 // Close lets others work on the report.
 func (f *File) Close() error {

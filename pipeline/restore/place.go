@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"path/filepath"
+	"strings"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
@@ -41,6 +43,21 @@ func Wanted(places []Place, source, at string) (wanted []Place, err error) {
 			entry.Printable(catalog.PlaceName(source, at)), source)
 	}
 	return wanted, nil
+}
+
+// Roots are the directories and files of this machine to which places bring what lies at or below a
+// path of their source's tree. Places elsewhere have none.
+func Roots(places []Place, at string) (roots []string) {
+	for _, p := range places {
+		switch rest := strings.TrimPrefix(strings.TrimPrefix(at, p.Below), "/"); {
+		case p.Path == "":
+		case entry.Within(at, p.Below):
+			roots = append(roots, filepath.Join(p.Path, rest))
+		default:
+			roots = append(roots, p.Path)
+		}
+	}
+	return roots
 }
 
 // CheckPlaced refuses, with catalog.ErrRefused, what lies at a path of a source's tree if the

@@ -65,3 +65,19 @@ func TestARepositoryIsFoundAroundAPathAndBehindItsLinks(t *testing.T) {
 		}
 	}
 }
+
+func TestTheRootsOfAPathAreWhereItCameTo(t *testing.T) {
+	places := []Place{{Below: "", Path: "/srv/files"}, {Below: "api", Path: "/etc/api"}, {Below: "lake"}}
+	for _, test := range []struct {
+		at   string
+		want []string
+	}{
+		{"", []string{"/srv/files", "/etc/api"}},
+		{"api", []string{"/srv/files/api", "/etc/api"}},
+		{"api/app.ini", []string{"/srv/files/api/app.ini", "/etc/api/app.ini"}},
+	} {
+		if got := Roots(places, test.at); !slices.Equal(got, test.want) {
+			t.Errorf("%q came to %q, want %q", test.at, got, test.want)
+		}
+	}
+}

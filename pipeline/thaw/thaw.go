@@ -56,6 +56,15 @@ func (n *Needs) Plan(ctx context.Context, storage store.Archiver) (Plan, error) 
 	return planOf(ctx, storage, all)
 }
 
+// PlanIfCold is Plan where one of the packs lies in a class whose objects must be thawed; else nothing
+// must be, and it asks about no other.
+func (n *Needs) PlanIfCold(ctx context.Context, storage store.Archiver) (Plan, error) {
+	if cold, err := n.Sample(ctx, storage); !cold || err != nil {
+		return Plan{}, err
+	}
+	return n.Plan(ctx, storage)
+}
+
 // Plan is what must be thawed before something can be read. The zero value is nothing.
 type Plan struct {
 	Packs   int   // that cannot be read now

@@ -99,3 +99,15 @@ func (s *Set) isTooEarly(r *Reference) bool {
 	from, _ := fit.Source(r.From, s.Sources)
 	return slices.Index(s.Sources, r.To) < slices.Index(s.Sources, from)
 }
+
+// RulesOf are the rules for references by which a snapshot is tested: those that the settings have for
+// its set, else those by which it was made.
+func (c *Config) RulesOf(s *catalog.Snapshot) (rules []catalog.Rule) {
+	if set, ok := c.Sets[s.Set]; ok && len(set.References) > 0 {
+		return set.Rules()
+	}
+	for i := range s.References {
+		rules = append(rules, s.References[i].Rule)
+	}
+	return rules
+}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline/database/rowdiff"
 )
 
 // TableChange is a table that differs, as JSON.
@@ -18,6 +19,15 @@ type TableChange struct {
 	Changed int64    `json:"changed" doc:"Rows with the same key and other values."`
 	Columns []string `json:"columns,omitempty" doc:"How the columns differ."`
 	Keys    []string `json:"keys" doc:"The keys of the first rows that differ, each after +, - or M."`
+}
+
+// TableChangeOf is how a table differs, with the keys of the first rows.
+func TableChangeOf(r rowdiff.Result, keys []string) TableChange {
+	m := TableChange{Table: r.Table, Only: string(r.Only), Added: r.Added, Removed: r.Removed, Changed: r.Changed, Columns: r.Columns, Keys: append([]string{}, keys...)}
+	if r.Only != "" {
+		m.Rows = r.Rows
+	}
+	return m
 }
 
 // DatabaseDiff is what db diff prints as JSON at its end.

@@ -148,3 +148,32 @@ type LastDrill struct {
 	LastPassed time.Time   `json:"last_passed,omitzero" doc:"When the last drill began that has passed."`
 	Failure    output.Name `json:"failure,omitempty" doc:"Why the last one has failed."`
 }
+
+// LastDrillOf is the last drill of a set of a host, as it is to be seen now.
+func LastDrillOf(d *drill.Latest, now time.Time) LastDrill {
+	row := LastDrill{
+		Set: output.Name(d.Set), Hostname: output.Name(d.Host), Passed: d.Passed, Began: d.Began, Age: int64(max(0, now.Sub(d.Began)) / time.Second),
+		RPO: d.RPO, RTO: d.RTO, By: output.Name(d.By), SnapshotID: d.Snapshot, ID: d.ID.String(), LastPassed: d.LastPassed,
+	}
+	if len(d.Failures) > 0 {
+		row.Failure = output.Name(d.Failures[0])
+	}
+	return row
+}
+
+// LastDrillTable lists the last drills.
+func LastDrillTable(rows []LastDrill) output.Table {
+	table := output.Table{Head: []string{"SET", "HOST", "RESULT", "DRILLED", "AGE", "RPO", "RTO", "REPORT"}, Right: []int{4, 5, 6}, Cut: []int{0, 1}}
+	for _, r := range rows {
+		result := "passed"
+		if !r.Passed {
+			result = "failed"
+		}
+		table.Rows = append(table.Rows, []string{output.OrDash(r.Set.String()), r.Hostname.String(), result, output.Time(r.Began),
+			output.Elapsed(time.Duration(r.Age) * time.Second), drill.Duration(r.RPO), drill.Duration(r.RTO), r.ID[:catalog.ShortID]})
+	}
+	if len(rows) == 0 {
+		table.Footer = "there was no drill yet; packstone drill run does one"
+	}
+	return table
+}

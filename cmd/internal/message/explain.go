@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline/collect"
 )
 
 // Explain is what prune --explain prints as JSON.
@@ -25,6 +27,22 @@ type ExplainRow struct {
 	Hostname  output.Name `json:"hostname,omitempty" doc:"Its host, if an identity is at hand."`
 	Time      time.Time   `json:"time" doc:"When it was stored."`
 	Forgotten time.Time   `json:"forgotten,omitzero" doc:"When it was forgotten: it keeps the pack for the grace."`
+}
+
+// ExplainOf says why a pack is kept.
+func ExplainOf(pack *archive.Pack, reasons []collect.Reason) Explain {
+	m := Explain{Pack: pack.Name.String(), Object: pack.Kind.Object(pack.Name), Bytes: int64(pack.Size), Keep: []ExplainRow{}}
+	for _, r := range reasons {
+		row := ExplainRow{Record: r.Record.Name(), Kind: string(r.Kind), Time: r.Date, Forgotten: r.Forgotten}
+		if r.Kind == catalog.Commit {
+			row.Snapshot = r.Hash.String()
+		}
+		if s := r.Snapshot; s != nil {
+			row.Set, row.Hostname = output.Name(s.Set), output.Name(s.Host)
+		}
+		m.Keep = append(m.Keep, row)
+	}
+	return m
 }
 
 // Text is the message for people; grace is how long what was forgotten stays.

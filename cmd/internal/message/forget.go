@@ -6,9 +6,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline/collect"
 )
 
 // Forget is what forget prints as JSON at its end.
@@ -48,6 +50,19 @@ func ForgetOf(f *admin.Forgetting, snapshots []*catalog.Snapshot) Forget {
 		m.Snapshots = append(m.Snapshots, row)
 	}
 	return m
+}
+
+// Weigh says what becomes free if each is forgotten alone, and those of gone together.
+func (m *Forget) Weigh(w *collect.Weights, gone []archive.Name) error {
+	for i := range m.Snapshots {
+		id, err := archive.ParseName(m.Snapshots[i].ID)
+		if err != nil {
+			return err
+		}
+		m.Snapshots[i].Freed = w.Alone(id)
+	}
+	m.Freed = w.Together(gone)
+	return nil
 }
 
 // Text is the message for people; layOut formats a table.

@@ -103,3 +103,8 @@ func (m Repack) Text(dry bool) string {
 	}
 	return left + fmt.Sprintf("\nrepacked %s, %s, into %s", output.Plural(m.Moved, "pack"), output.Bytes(m.MovedBytes), output.Bytes(m.NewBytes))
 }
+
+// RepackPlanOf says what --repack would do.
+func RepackPlanOf(t *collect.Thinning) Repack {
+	return Repack{len(t.Packs), t.Bytes, t.Bytes - t.Unused, t.Archived, t.ArchivedBytes}
+}

@@ -71,6 +71,11 @@ func DanglingRowOf(d *catalog.Dangling) DanglingRow {
 	return DanglingRow{output.Name(d.Table), output.Name(d.Key), output.Name(d.Value), output.Name(d.Path), output.Name(d.Cause)}
 }
 
+// DanglingOf is a row by a rule of which it refers to nothing.
+func DanglingOf(r *catalog.Rule, row DanglingRow) Dangling {
+	return Dangling{output.Name(r.From), output.Name(r.To), row}
+}
+
 // Text says what is wrong with the row's value.
 func (d *DanglingRow) Text(to output.Name) string {
 	switch {
@@ -123,4 +128,9 @@ type Fit struct {
 	References []References `json:"references" doc:"The rules, and what became of them."`
 	Orphans    []Orphans    `json:"orphans" doc:"Of the sources that rows refer to, how many files no row refers to."`
 	Requests   count.Totals `json:"requests" doc:"Requests to the storage."`
+}
+
+// FitOf is what a snapshot says of itself that was tested.
+func FitOf(s *catalog.Snapshot, requests count.Totals) Fit {
+	return Fit{s.ID.String(), ReferencesOf(s.References), append([]Orphans{}, OrphansOf(s.Orphans)...), requests}
 }

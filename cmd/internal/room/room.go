@@ -111,20 +111,13 @@ func New(parent string, note Note) (r *Room, err error) {
 	return r, nil
 }
 
-// prepare makes the directory of all rooms. One in which anybody may rename what we make is
-// refused.
+// prepare makes the directory of all rooms.
 func prepare(parent string) error {
-	if err := os.MkdirAll(parent, 0o700); err != nil {
-		return fmt.Errorf("make the directory of scratch places: %w", err)
-	}
-	info, err := os.Stat(parent)
-	if err != nil {
-		return fmt.Errorf("look at the directory of scratch places: %w", err)
-	}
-	if !info.IsDir() || info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
+	err := disk.MakeGuarded(parent, "scratch places", 0o700, os.Stat)
+	if errors.Is(err, disk.ErrShared) {
 		return catalog.Refuse("%s (serve.scratch): others can write there, or it is no directory: run chmod go-w, or name another directory", parent)
 	}
-	return nil
+	return err
 }
 
 // Borrow notes a database before it is made.

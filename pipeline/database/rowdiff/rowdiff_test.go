@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -138,5 +140,50 @@ func TestAValueThatHasNoPlaceInAScriptIsAnError(t *testing.T) {
 	_, err = rowdiff.Compare(t.Context(), before, state(true), rowdiff.Options{}, script.Take)
 	if !errors.Is(err, database.ErrValue) || !strings.Contains(err.Error(), "column text, row (id=1)") {
 		t.Errorf("got %v, want an ErrValue that names the value", err)
+	}
+}
+
+func TestAListingHoldsTheFirstRowsOfATable(t *testing.T) {
+	before, after := state(true, []any{1, "a"}), state(true, []any{1, "A"}, []any{2, "b"}, []any{3, "c"}, []any{4, "d"}, []any{5, "e"}, []any{6, "f"})
+	var l rowdiff.Listing
+	results, err := rowdiff.Compare(context.Background(), before, after, rowdiff.Options{}, func(table *rowdiff.Table, c *rowdiff.Change) error {
+		l.Note(table, c)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := l.Lines("t")
+	if len(lines) != 5 || !slices.Contains(lines, "M (id=1)") {
+		t.Errorf("the listing is %q, want five lines, one of them M (id=1)", lines)
+	}
+	if left := l.Left(results[0]); left != 1 {
+		t.Errorf("%d rows have no line, want 1", left)
+	}
+}
+
+func TestAScriptFileIsReplacedAsAWholeOrStaysAsItWas(t *testing.T) {
+	before, after := state(true, []any{1, "a"}, []any{2, "b"}), state(true, []any{1, "a"})
+	file := rowdiff.ScriptFile{Path: filepath.Join(t.TempDir(), "put-back.sql")}
+	compare := func(take func(*rowdiff.Table, *rowdiff.Change) error) error {
+		_, err := rowdiff.Compare(context.Background(), before, after, rowdiff.Options{}, take)
+		return err
+	}
+	if err := file.Write(context.Background(), before, compare); err != nil || file.Inserts != 1 {
+		t.Fatalf("the script inserts %d rows, %v; want 1", file.Inserts, err)
+	}
+	was, err := os.ReadFile(file.Path)
+	if err != nil || !strings.Contains(string(was), "INSERT INTO") {
+		t.Fatalf("the script is %q, %v", was, err)
+	}
+	broken := errors.New("broken")
+	err = file.Write(context.Background(), before, func(take func(*rowdiff.Table, *rowdiff.Change) error) error {
+		return errors.Join(compare(take), broken)
+	})
+	if now, _ := os.ReadFile(file.Path); !errors.Is(err, broken) || !bytes.Equal(now, was) {
+		t.Errorf("after %v the script is %q, want it as it was", err, now)
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(file.Path), ".packstone-*")); len(left) > 0 {
+		t.Errorf("%q is left", left)
 	}
 }

@@ -17,6 +17,7 @@ type difference struct {
 	what string
 }
 
+// String says what is not as it was, in a line.
 func (x difference) String() string {
 	if x.item == "" {
 		return x.what

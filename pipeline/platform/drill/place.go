@@ -36,7 +36,7 @@ type scratchPlace struct {
 	differing map[string]bool // paths and tables that differ before anything was damaged
 }
 
-func (p *scratchPlace) isDatabase() bool { return p.source.Type == databaseType }
+func (p *scratchPlace) isDatabase() bool { return p.source.IsDatabase() }
 
 // variable is the name under which commands find the place.
 func (p *scratchPlace) variable() string {

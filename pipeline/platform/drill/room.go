@@ -79,20 +79,13 @@ func newRoom(ctx context.Context, parent string) (r *room, err error) {
 	return r, err
 }
 
-// prepareParent makes the directory of all rooms. One in which anybody may rename what we make is
-// refused.
+// prepareParent makes the directory of all rooms.
 func prepareParent(parent string) error {
-	if err := os.MkdirAll(parent, 0o711); err != nil {
-		return fmt.Errorf("make the directory of drills: %w", err)
-	}
-	info, err := os.Lstat(parent)
-	if err != nil {
-		return fmt.Errorf("look at the directory of drills: %w", err)
-	}
-	if !info.IsDir() || info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
+	err := disk.MakeGuarded(parent, "drills", 0o711, os.Lstat)
+	if errors.Is(err, disk.ErrShared) {
 		return catalog.Refuse("%s: others can write there, or it is no directory: run chmod go-w, or name another directory for drills", parent)
 	}
-	return nil
+	return err
 }
 
 func (r *room) sources() string { return filepath.Join(r.dir, sourcesFolder) }

@@ -11,17 +11,16 @@ import (
 
 // What scratch places take beside the bytes that were backed up.
 const (
-	perEntry     = 4 << 10   // of a file, in blocks and names
-	perServer    = 300 << 20 // of an empty server and its log
-	timesOfRows  = 3         // rows with their indexes, and the log of their making
-	databaseType = "database"
+	perEntry    = 4 << 10   // of a file, in blocks and names
+	perServer   = 300 << 20 // of an empty server and its log
+	timesOfRows = 3         // rows with their indexes, and the log of their making
 )
 
 // Need is how many bytes a drill of a snapshot takes, at most, as far as its coverage tells.
 func Need(s *catalog.Snapshot) (bytes uint64) {
 	for i := range s.Sources {
 		c := s.Sources[i].Coverage
-		if s.Sources[i].Type == databaseType {
+		if s.Sources[i].IsDatabase() {
 			bytes += timesOfRows*c.Bytes + perServer
 			continue
 		}
