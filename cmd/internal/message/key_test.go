@@ -11,7 +11,7 @@ func TestAPolicyIsToldInDays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "dry run: every snapshot is kept for 30d at least; what was forgotten can be brought back for 7d; locks reach 45d ahead where packstone keep runs (configuration 4)"
+	want := "dry run: every snapshot is kept for 30 days at least; what was forgotten can be brought back for 7 days; locks reach 45 days ahead where packstone keep runs (configuration 4)"
 	if got := m.Text(); got != want || m.Floor != "720h0m0s" {
 		t.Errorf("got %q, and the floor is %s", got, m.Floor)
 	}
