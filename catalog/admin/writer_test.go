@@ -162,6 +162,9 @@ func TestASuccessorTakesOverWhatItsPredecessorHad(t *testing.T) {
 	if now := repo.Config.Writers[1]; now.Revoked == nil || len(repo.Config.Writers) != 3 {
 		t.Errorf("the predecessor is %+v of %d writers, want it revoked", now, len(repo.Config.Writers))
 	}
+	if name, err := admin.NextName(repo, "db1", "db1-2"); name != "db1-3" || err != nil {
+		t.Errorf("named %s, %v, want db1-3", name, err)
+	}
 	tenure, its := repo.Config.TenureOf(old.Key), repo.Config.TenureOf(next.Key)
 	if tenure.Admitted.IsZero() || tenure.Revoked.Before(tenure.Admitted) || its.Admitted.IsZero() || !its.Revoked.IsZero() {
 		t.Errorf("tenures %+v and %+v", tenure, its)

@@ -21,6 +21,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/meter"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/cmd/internal/plan"
+	"github.com/packstone/packstone/cmd/internal/status"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/backup"
 	"github.com/packstone/packstone/pipeline/fit"
@@ -280,7 +281,7 @@ func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *
 		summary.SnapshotID, summary.Unchanged = "", snapshot.Parent
 	}
 	if !o.DryRun && !unchanged {
-		rememberBackup(repo.Cache, &summary, time.Now())
+		status.RememberBackup(repo.Cache, &summary, time.Now())
 	}
 	a.snapshotID = summary.SnapshotID
 	a.out.Summary(summary, summary.Text())

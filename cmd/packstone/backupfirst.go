@@ -65,7 +65,7 @@ func (a *app) tellFirst(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for line := range strings.SplitSeq(made.text(), "\n") {
+	for line := range strings.SplitSeq(made.Text(), "\n") {
 		a.out.Note("%s", line)
 	}
 	a.out.Note("")

@@ -11,6 +11,7 @@ import (
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/doctor"
+	"github.com/packstone/packstone/cmd/internal/exitcode"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/crypto"
 	"github.com/packstone/packstone/crypto/share"
@@ -24,22 +25,22 @@ import (
 	"github.com/packstone/packstone/pipeline/target"
 )
 
-// What the program's exit codes say. A number that a script does not know means failure.
+// What verbs end with, under short names; see package exitcode.
 const (
-	exitDone         = 0
-	exitFailed       = 1
-	exitUsage        = 2
-	exitMissing      = 3   // done, but something is missing and listed
-	exitRefused      = 4   // refused before changing anything
-	exitIntegrity    = 5   // integrity or signature failure, or a difference found
-	exitDrill        = 6   // drill or fit check failed
-	exitHeld         = 7   // held or locked
-	exitUnreachable  = 8   // storage or source server unreachable
-	exitIncomplete   = 9   // incomplete set
-	exitNoRepository = 10  // no repository there
-	exitArchived     = 11  // archived by the storage, and must be thawed first
-	exitIdentity     = 12  // wrong or missing identity
-	exitInterrupted  = 130 // ended by a signal
+	exitDone         = exitcode.Done
+	exitFailed       = exitcode.Failed
+	exitUsage        = exitcode.Usage
+	exitMissing      = exitcode.Missing
+	exitRefused      = exitcode.Refused
+	exitIntegrity    = exitcode.Integrity
+	exitDrill        = exitcode.Drill
+	exitHeld         = exitcode.Held
+	exitUnreachable  = exitcode.Unreachable
+	exitIncomplete   = exitcode.Incomplete
+	exitNoRepository = exitcode.NoRepository
+	exitArchived     = exitcode.Archived
+	exitIdentity     = exitcode.Identity
+	exitInterrupted  = exitcode.Interrupted
 )
 
 // codes says which exit code an error stands for, by the sentinel that it wraps. The first match

@@ -2,28 +2,13 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 )
-
-// initMessage is what init prints as JSON.
-type initMessage struct {
-	Repository string   `json:"repository" doc:"The repository's address."`
-	ID         string   `json:"id" doc:"The repository's id."`
-	Owner      string   `json:"owner" doc:"The owner's public key."`
-	Print      string   `json:"owner_fingerprint" doc:"A short form of it, by which machines that do not know the repository are told to trust it."`
-	Recipients []string `json:"recipients" doc:"Who can restore."`
-	MoveAway   []string `json:"move_away" doc:"Key files that were made here and belong somewhere else."`
-	Reused     []string `json:"reused,omitempty" doc:"Key files that were here already and are this repository's too: who has them restores and owns it."`
-	WriterFile string   `json:"writer_file" doc:"The key that this host backs up with."`
-	Pin        string   `json:"pin,omitempty" doc:"The line by which an identity file trusts the owner, if it could not be put there."`
-	PinIn      []string `json:"pin_in,omitempty" doc:"Where it belongs."`
-}
 
 type initOptions struct {
 	classic    bool
@@ -73,47 +58,21 @@ func (a *app) initialize(ctx context.Context, o initOptions) error {
 	if err != nil {
 		return err
 	}
-	a.out.Message("init", made, made.text())
+	a.out.Message("init", made, made.Text())
 	return a.out.Err()
 }
 
-func (m initMessage) text() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "made repository %s in %s\n", m.ID, m.Repository)
-	fmt.Fprintf(&b, "this host backs up with %s\n", m.WriterFile)
-	fmt.Fprintf(&b, "the owner's fingerprint is %s: note it where the identity is kept\n", m.Print)
-	if len(m.Reused) > 0 {
-		fmt.Fprintf(&b, "this repository uses keys that were here already: %s. For other ones, name a recipient with -R and an owner's key with PACKSTONE_OWNER_FILE\n",
-			strings.Join(m.Reused, ", "))
-	}
-	if m.Pin != "" {
-		fmt.Fprintf(&b, "\nPut this line into %s. Without it a restore elsewhere has to name the fingerprint with --accept-owner:\n%s\n",
-			strings.Join(m.PinIn, " and "), m.Pin)
-	}
-	if len(m.MoveAway) > 0 {
-		b.WriteString("\nMove these files to a safe place away from this machine, and keep a second copy. Without an identity nothing comes back:\n")
-		for _, name := range m.MoveAway {
-			fmt.Fprintf(&b, "  %s\n", name)
-		}
-	}
-	return strings.TrimRight(b.String(), "\n")
-}
-
 // makeRepository makes what is missing of the keys, and the repository.
-func (a *app) makeRepository(ctx context.Context, o initOptions) (m initMessage, err error) {
+func (a *app) makeRepository(ctx context.Context, o initOptions) (m message.Founded, err error) {
 	address, err := a.Repository()
 	if err != nil {
 		return m, err
 	}
-	found := machine.FoundOptions{Classic: o.classic, Force: o.force, SameDomain: o.sameDomain}
-	if o.floor.Given {
-		found.Floor = &o.floor.Length
-	}
-	made, err := a.Found(ctx, address, found)
+	made, err := a.Found(ctx, address, machine.FoundOptions{Classic: o.classic, Force: o.force, SameDomain: o.sameDomain, Floor: o.floor.Chosen()})
 	if err != nil {
 		return m, err
 	}
-	m = initMessage{
+	m = message.Founded{
 		Repository: address.String(), ID: made.ID, Owner: made.Owner.Text(), Print: made.Owner.Fingerprint().String(),
 		Recipients: made.Recipients, MoveAway: made.MoveAway, Reused: made.Reused, WriterFile: made.WriterFile, PinIn: made.PinIn,
 	}

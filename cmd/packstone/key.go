@@ -2,13 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 )
 
 func newKey(a *app) *cobra.Command {
@@ -18,16 +17,6 @@ func newKey(a *app) *cobra.Command {
 		Example: `  packstone key list
   packstone key writer add db1 -o db1.key`,
 	}, newKeyGenerate(a), newKeyList(a), newKeyAdd(a), newKeyRemove(a), newKeyRotate(a), newKeySheet(a), newKeySplit(a), newKeyJoin(a), newKeyWriter(a), newKeyCollector(a), newKeyKeeper(a), newKeyPolicy(a))
-}
-
-// recipientsMessage is what key add and key remove print as JSON.
-type recipientsMessage struct {
-	Config     uint64   `json:"config" doc:"The number of the configuration that is in force now."`
-	Recipients []string `json:"recipients" doc:"Who can read what is written from now on, and all that was written before."`
-	Added      []string `json:"added,omitempty" doc:"Who has been added."`
-	Removed    []string `json:"removed,omitempty" doc:"Who has been removed, and can go on reading what was written before."`
-	Pin        string   `json:"pin,omitempty" doc:"The line that belongs into a new recipient's identity file, so that the repository's owner is checked."`
-	DryRun     bool     `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
 }
 
 func newKeyAdd(a *app) *cobra.Command {
@@ -46,9 +35,9 @@ repeat the command with the same recipients.`,
 		if err != nil {
 			return err
 		}
-		return a.changeRecipients(ctx, func(now []string) ([]string, recipientsMessage, error) {
+		return a.changeRecipients(ctx, func(now []string) ([]string, message.Recipients, error) {
 			next, added := admin.WithRecipients(now, named)
-			return next, recipientsMessage{Added: added}, nil
+			return next, message.Recipients{Added: added}, nil
 		})
 	})
 }
@@ -65,19 +54,19 @@ cut off, or as key list shows it.`,
 		Args: cobra.MinimumNArgs(1),
 	}
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, args []string) error {
-		return a.changeRecipients(ctx, func(now []string) ([]string, recipientsMessage, error) {
+		return a.changeRecipients(ctx, func(now []string) ([]string, message.Recipients, error) {
 			named, err := admin.RecipientsNamed(now, args)
 			if err != nil {
-				return nil, recipientsMessage{}, err
+				return nil, message.Recipients{}, err
 			}
 			next, err := admin.WithoutRecipients(now, named)
-			return next, recipientsMessage{Removed: named}, err
+			return next, message.Recipients{Removed: named}, err
 		})
 	})
 }
 
 // changeRecipients sets the recipients that change makes of those now in force.
-func (a *app) changeRecipients(ctx context.Context, change func(now []string) ([]string, recipientsMessage, error)) error {
+func (a *app) changeRecipients(ctx context.Context, change func(now []string) ([]string, message.Recipients, error)) error {
 	repo, _, err := a.OpenRepository(ctx, machine.MustRead|machine.MayWrite)
 	if err != nil {
 		return err
@@ -103,7 +92,7 @@ func (a *app) changeRecipients(ctx context.Context, change func(now []string) ([
 	if len(m.Added) > 0 {
 		m.Pin = admin.PinOf(repo).Line()
 	}
-	a.out.Message("key_recipients", m, m.text())
+	a.out.Message("key_recipients", m, m.Text())
 	return a.out.Err()
 }
 
@@ -114,25 +103,4 @@ func recipientTexts(args []string) ([]string, error) {
 		return nil, err
 	}
 	return admin.RecipientTexts(recipients)
-}
-
-func (m recipientsMessage) text() string {
-	var b strings.Builder
-	if m.DryRun {
-		b.WriteString("dry run, nothing was changed\n")
-	}
-	for _, text := range m.Added {
-		fmt.Fprintf(&b, "added %s: reads everything, old and new\n", admin.ShortRecipient(text))
-	}
-	for _, text := range m.Removed {
-		fmt.Fprintf(&b, "removed %s: reads nothing that is written from now on, but can still read what was written before\n", admin.ShortRecipient(text))
-	}
-	if len(m.Added)+len(m.Removed) == 0 {
-		b.WriteString("no recipient was added; all of them can now read what was written meanwhile\n")
-	}
-	if m.Pin != "" {
-		fmt.Fprintf(&b, "put this line into the new identity's file, so that it trusts nobody but this repository's owner:\n%s\n", m.Pin)
-	}
-	fmt.Fprintf(&b, "configuration %d, recipients: %d", m.Config, len(m.Recipients))
-	return b.String()
 }

@@ -7,16 +7,9 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
-
-// collectorRevokeMessage is what key collector revoke prints as JSON.
-type collectorRevokeMessage struct {
-	Name   string            `json:"name" doc:"The name that it signed with."`
-	Config uint64            `json:"config" doc:"The number of the configuration that revokes it."`
-	Last   map[string]uint64 `json:"last_valid" doc:"By lane, the last record that counts if it has signed it; gc is its last round, roll its last roll-up."`
-	DryRun bool              `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
-}
 
 func newKeyCollectorList(a *app) *cobra.Command {
 	cmd := &cobra.Command{
@@ -27,7 +20,7 @@ func newKeyCollectorList(a *app) *cobra.Command {
 		Args: cobra.NoArgs,
 	}
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesVersions, func(ctx context.Context, _ []string) error {
-		repo, err := a.openWithAnyKeys(ctx)
+		repo, err := a.OpenAnyKeys(ctx)
 		if err != nil {
 			return err
 		}
@@ -35,11 +28,7 @@ func newKeyCollectorList(a *app) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		table := output.Table{Head: []string{"NAME", "STATE", "KEY"}, Cut: []int{0, 2}}
-		for _, row := range m.Collectors {
-			table.Rows = append(table.Rows, []string{row.Name, row.state(), row.Key})
-		}
-		return output.List(a.out, m.Collectors, table)
+		return output.List(a.out, m.Collectors, message.CollectorTable(m.Collectors))
 	})
 }
 
@@ -59,11 +48,7 @@ still do so: first take away its access to the storage. Needs the owner's key.`,
 }
 
 func (a *app) revokeCollector(ctx context.Context, name string) error {
-	repo, err := a.openWithAnyKeys(ctx)
-	if err != nil {
-		return err
-	}
-	owner, err := a.Owner(repo)
+	repo, owner, err := a.OpenAsOwner(ctx)
 	if err != nil {
 		return err
 	}
@@ -71,7 +56,7 @@ func (a *app) revokeCollector(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	m := collectorRevokeMessage{Name: name, Config: repo.Config.Number, Last: last, DryRun: a.flags.dryRun}
+	m := message.CollectorRevoked{Name: name, Config: repo.Config.Number, Last: last, DryRun: a.flags.dryRun}
 	if m.DryRun {
 		a.out.Message("key_collector_revoke", m, "dry run: would revoke collector "+name)
 		return a.out.Err()

@@ -6,13 +6,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 )
-
-// generateMessage is what key generate prints as JSON.
-type generateMessage struct {
-	Recipient string `json:"recipient" doc:"The public key: give it to key add or init --recipient."`
-	File      string `json:"file,omitempty" doc:"The file with the secret key."`
-}
 
 type generateOptions struct {
 	classic    bool
@@ -54,7 +49,7 @@ func (a *app) generateIdentity(o generateOptions) error {
 	if err != nil {
 		return err
 	}
-	m := generateMessage{Recipient: recipient, File: path}
+	m := message.Identity{Recipient: recipient, File: path}
 	a.out.Note("the identity is in %s: keep two copies, away from the machines that it is to restore", path)
 	a.out.Message("key_generate", m, m.Recipient)
 	return a.out.Err()

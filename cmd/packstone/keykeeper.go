@@ -7,6 +7,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
 
@@ -40,12 +41,6 @@ Needs the owner's key, and an identity or a host's key file.`,
 	})
 }
 
-// keeperRow is a keeper that key keeper list prints.
-type keeperRow struct {
-	Name string `json:"name" doc:"Its name."`
-	Key  string `json:"key" doc:"Its public key."`
-}
-
 func newKeyKeeperList(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -55,13 +50,13 @@ func newKeyKeeperList(a *app) *cobra.Command {
 		Args: cobra.NoArgs,
 	}
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast, func(ctx context.Context, _ []string) error {
-		repo, err := a.openWithAnyKeys(ctx)
+		repo, err := a.OpenAnyKeys(ctx)
 		if err != nil {
 			return err
 		}
-		rows, table := []keeperRow{}, output.Table{Head: []string{"NAME", "KEY"}, Cut: []int{0, 1}}
+		rows, table := []message.Keeper{}, output.Table{Head: []string{"NAME", "KEY"}, Cut: []int{0, 1}}
 		for _, m := range repo.Config.Keepers {
-			rows = append(rows, keeperRow{admin.NameOf(m), m.Key})
+			rows = append(rows, message.Keeper{Name: admin.NameOf(m), Key: m.Key})
 			table.Rows = append(table.Rows, []string{admin.NameOf(m), m.Key})
 		}
 		return output.List(a.out, rows, table)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,32 +12,9 @@ import (
 	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/machine"
-	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/crypto"
 )
-
-// rotateMessage is what key rotate prints as JSON.
-type rotateMessage struct {
-	Before  uint64        `json:"domain_before" doc:"The domain that was written with."`
-	Domain  uint64        `json:"domain" doc:"The domain that is written with now."`
-	Config  uint64        `json:"config" doc:"The number of the configuration that is in force now."`
-	Know    []string      `json:"know" doc:"Who has, or had, keys of earlier domains, and knows what these tell."`
-	Packs   int           `json:"packs" doc:"How many packs are stored, whose contents the next backups do not find again."`
-	Bytes   int64         `json:"bytes" doc:"Their bytes: about what the next backups store once more, at most."`
-	Renewed []string      `json:"renewed" doc:"Key files of this machine that got the new domain's keys."`
-	Made    []rotatedFile `json:"made" doc:"Key files that were made for others."`
-	Lacking []string      `json:"lacking" doc:"Members who need a new key file, which was not made."`
-	DryRun  bool          `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
-
-	cures []string // how each of those lacking gets its file
-}
-
-// rotatedFile is a key file that was made for somebody.
-type rotatedFile struct {
-	Name     string `json:"name" doc:"The name that it signs with."`
-	Replaces string `json:"replaces" doc:"The name whose place it takes, which is revoked."`
-	File     string `json:"file" doc:"Where it was written."`
-}
 
 type rotateOptions struct {
 	domain, reencrypt, yes bool
@@ -108,15 +84,15 @@ func (a *app) rotate(ctx context.Context, o rotateOptions) error {
 	if err != nil {
 		return err
 	}
-	m := rotateMessage{
+	m := message.Rotation{
 		Before: r.Before, Domain: r.Before, Config: repo.Config.Number, Know: r.Know, Packs: r.Packs, Bytes: r.Bytes,
-		Renewed: []string{}, Made: []rotatedFile{}, Lacking: []string{}, DryRun: a.flags.dryRun,
+		Renewed: []string{}, Made: []message.RotatedFile{}, Lacking: []string{}, DryRun: a.flags.dryRun,
 	}
 	if m.DryRun {
-		a.out.Message("key_rotate", m, strings.Join(append(m.meaning(r), "dry run, nothing was changed"), "\n"))
+		a.out.Message("key_rotate", m, strings.Join(append(m.Meaning(r), "dry run, nothing was changed"), "\n"))
 		return a.out.Err()
 	}
-	if err := a.agreeToRotate(m.meaning(r), r.Needed && !o.yes); err != nil {
+	if err := a.agreeToRotate(m.Meaning(r), r.Needed && !o.yes); err != nil {
 		return err
 	}
 	if o.output != "" {
@@ -131,26 +107,8 @@ func (a *app) rotate(ctx context.Context, o rotateOptions) error {
 		return fmt.Errorf("the repository is written with domain %d; to make the key files that are missing, run the same command again: %w", repo.Config.Domain, err)
 	}
 	m.Domain, m.Config = repo.Config.Domain, repo.Config.Number
-	a.out.Message("key_rotate", m, m.text())
+	a.out.Message("key_rotate", m, m.Text())
 	return a.out.Err()
-}
-
-// meaning says what a rotation does, to whom, and what it costs.
-func (m rotateMessage) meaning(r *admin.Rotation) []string {
-	switch {
-	case len(r.Lack) > 0:
-		return []string{fmt.Sprintf("the change to domain %d is not over, since some have no key file of it yet: %s. It is not changed again before that: make the files with -o, or revoke who needs none",
-			m.Before, strings.Join(r.Lack, ", "))}
-	case !r.Needed:
-		return []string{fmt.Sprintf("nothing is stored with domain %d yet: it is not rotated again", m.Before)}
-	}
-	return []string{
-		fmt.Sprintf("domain %d takes the place of domain %d: key files of domain %d can no longer back up", m.Before+1, m.Before, m.Before),
-		"who has, or had, a key file until now: " + strings.Join(m.Know, ", "),
-		"these can still test whether a content that they know was stored so far, and list what packs hold it, as long as they reach the storage",
-		"recipients stay: they read old and new backups, and a removed one still reads what it could read",
-		fmt.Sprintf("nothing that is stored is recognised again: the next backups read everything, and store up to %s (%s) once more", output.Bytes(m.Bytes), output.Plural(uint64(m.Packs), "pack")),
-	}
 }
 
 // agreeToRotate asks whether to go on.
@@ -169,50 +127,17 @@ func (a *app) agreeToRotate(why []string, ask bool) error {
 
 // handOverRotated gives this machine's key files the keys of the present domain, and makes those of
 // others if there is a directory for them.
-func (a *app) handOverRotated(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, directory string, m *rotateMessage) error {
-	own, err := a.RenewKeys(repo)
+func (a *app) handOverRotated(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, directory string, m *message.Rotation) error {
+	own, made, err := a.Reissue(ctx, repo, owner, directory)
 	if err != nil {
 		return err
 	}
 	m.Renewed = append(m.Renewed, own.Renewed...)
 	if directory == "" {
-		m.lack(repo.Config, own.Keys)
-		return nil
+		m.Lack(repo.Config, own.Keys)
 	}
-	place := func(name string) string { return filepath.Join(directory, name+".key") }
-	return admin.Reissue(ctx, repo, owner, admin.Reissuing{
-		Renewed: own.Keys,
-		Keep:    func(name string, file []byte) error { return machine.WriteReissued(place(name), file) },
-		Done: func(old, next catalog.Member) {
-			m.Made = append(m.Made, rotatedFile{admin.NameOf(next), admin.NameOf(old), place(admin.NameOf(next))})
-		},
-	})
-}
-
-// lack lists who needs a new key file, and how to make it.
-func (m *rotateMessage) lack(c *catalog.Config, renewed []string) {
-	of := func(members []catalog.Member, cure string) {
-		for _, member := range admin.Outdated(members, c, renewed) {
-			name := admin.NameOf(member)
-			m.Lacking = append(m.Lacking, name)
-			m.cures = append(m.cures, strings.ReplaceAll(cure, "NAME", name))
-		}
+	for _, f := range made {
+		m.Made = append(m.Made, message.RotatedFile{Name: admin.NameOf(f.Next), Replaces: admin.NameOf(f.Old), File: f.File})
 	}
-	of(c.Writers, "writer NAME needs a new key file: packstone key writer add NAME --replaces NAME -o NAME.key")
-	of(c.Collectors, "collector NAME needs a new key file: packstone key collector add NAME-2 -o NAME-2.key, then packstone key collector revoke NAME")
-	of(c.Keepers, "keeper NAME needs a new key file: packstone key rotate --domain -o DIRECTORY makes it, and does not change the domain again")
-}
-
-func (m rotateMessage) text() string {
-	lines := []string{fmt.Sprintf("configuration %d: the repository is written with domain %d", m.Config, m.Domain)}
-	for _, path := range m.Renewed {
-		lines = append(lines, "the key file "+path+" has the keys of this domain now")
-	}
-	for _, made := range m.Made {
-		lines = append(lines, fmt.Sprintf("wrote %s, the key file of %s, which takes the place of %s", made.File, made.Name, made.Replaces))
-	}
-	if len(m.Made) > 0 {
-		lines = append(lines, "bring each to its host, in the place of the old file; the old keys are revoked, and bucket policies that name their holders need the new names")
-	}
-	return strings.Join(append(lines, m.cures...), "\n")
+	return nil
 }

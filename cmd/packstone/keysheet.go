@@ -1,36 +1,22 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/crypto/sheet"
 )
-
-// sheetMessage is what key sheet prints as JSON.
-type sheetMessage struct {
-	Repository string `json:"repository" doc:"The repository's id."`
-	Address    string `json:"address" doc:"The repository's address on the sheet."`
-	Owner      string `json:"owner" doc:"The fingerprint of the repository's owner."`
-	Identity   string `json:"identity,omitempty" doc:"The fingerprint of the recipient to which the identity or share belongs; absent without one."`
-	Verified   bool   `json:"verified,omitempty" doc:"Whether the repository is that of the sheet, and was opened with its identity."`
-	File       string `json:"file,omitempty" doc:"The file that was written."`
-	Content    string `json:"content,omitempty" doc:"The sheet, where no file was named; secret."`
-	DryRun     bool   `json:"dry_run,omitempty" doc:"Whether nothing was written."`
-}
 
 type sheetOptions struct {
 	verify, output, format string
 	noIdentity, offline    bool
+	as                     sheet.Format
 }
 
 func newKeySheet(a *app) *cobra.Command {
@@ -75,45 +61,26 @@ func (o *sheetOptions) check() error {
 	case o.verify == "" && o.offline:
 		return usage("--offline is for --verify: a sheet is printed of an open repository")
 	}
-	return checkFormat(&o.format, o.output)
-}
-
-// checkFormat sets the format by the name of a file if none is given.
-func checkFormat(format *string, file string) error {
-	switch *format {
-	case "":
-		*format = "text"
-		if filepath.Ext(file) == ".svg" {
-			*format = "svg"
-		}
-	case "text", "svg":
-	default:
-		return usage("--format %s: must be text or svg", *format)
+	var err error
+	if o.as, err = sheet.FormatOf(o.format, o.output); err != nil {
+		return usage("%w", err)
 	}
 	return nil
-}
-
-// printed returns a sheet in a format.
-func printed(s sheet.Sheet, format string) ([]byte, error) {
-	if format == "svg" {
-		return s.SVG(time.Now())
-	}
-	return s.Text(time.Now())
 }
 
 func (a *app) printSheet(ctx context.Context, o sheetOptions) error {
 	if _, terminal := machine.Terminal(a.stdout); !terminal && !o.noIdentity && o.output == "" && !a.flags.dryRun {
 		return usage("standard output is no terminal, and the sheet has a secret: name a file with -o, or print it all the same with -o -")
 	}
-	s, err := a.sheetAtHand(ctx, o.noIdentity)
+	s, err := a.Sheet(ctx, !o.noIdentity)
 	if err != nil {
 		return err
 	}
-	text, err := printed(s, o.format)
+	text, err := s.In(o.as, time.Now())
 	if err != nil {
 		return err
 	}
-	m := sheetMessageOf(s)
+	m := message.SheetOf(s)
 	switch {
 	case a.flags.dryRun:
 		m.DryRun = true
@@ -135,41 +102,6 @@ func (a *app) printSheet(ctx context.Context, o sheetOptions) error {
 	return a.out.Err()
 }
 
-// sheetAtHand returns the sheet of the repository, with the identity at hand or without.
-func (a *app) sheetAtHand(ctx context.Context, noIdentity bool) (s sheet.Sheet, err error) {
-	address, err := a.AddressForOthers()
-	if err != nil {
-		return sheet.Sheet{}, err
-	}
-	if server := cmp.Or(a.Env["AWS_ENDPOINT_URL_S3"], a.Env["AWS_ENDPOINT_URL"]); strings.HasPrefix(address, "s3://") && !strings.Contains(server, "@") {
-		defer func() { s.Server = server }()
-	}
-	if noIdentity {
-		repo, err := a.openWithAnyKeys(ctx)
-		if err != nil {
-			return sheet.Sheet{}, err
-		}
-		return admin.PublicSheetOf(repo, address), nil
-	}
-	repo, _, err := a.OpenRepository(ctx, machine.MustRead)
-	if err != nil {
-		return sheet.Sheet{}, err
-	}
-	identities, err := a.NeedIdentities(ctx)
-	if err != nil {
-		return sheet.Sheet{}, err
-	}
-	return admin.SheetOf(repo, address, identities.Identities)
-}
-
-func sheetMessageOf(s sheet.Sheet) sheetMessage {
-	m := sheetMessage{Repository: s.Owner.Repository, Address: s.Address, Owner: s.Owner.Owner.Fingerprint().String()}
-	if s.Identity != nil || s.Share != nil {
-		m.Identity = s.Of.String()
-	}
-	return m
-}
-
 func (a *app) verifySheet(ctx context.Context, o sheetOptions) error {
 	s, err := a.ReadSheet(o.verify)
 	switch {
@@ -189,7 +121,7 @@ func (a *app) verifySheet(ctx context.Context, o sheetOptions) error {
 // takeIdentity proves that what a sheet says is true of the repository, and writes the identity to
 // a file unless that is "".
 func (a *app) takeIdentity(ctx context.Context, s sheet.Sheet, file string, offline bool) error {
-	m := sheetMessageOf(s)
+	m := message.SheetOf(s)
 	m.DryRun = a.flags.dryRun
 	if !offline {
 		if _, err := a.OpenFromSheet(ctx, s); err != nil {
@@ -203,26 +135,6 @@ func (a *app) takeIdentity(ctx context.Context, s sheet.Sheet, file string, offl
 		}
 		m.File = file
 	}
-	a.out.Message("key_sheet_verify", m, m.text())
+	a.out.Message("key_sheet_verify", m, m.Text())
 	return a.out.Err()
-}
-
-// text says what was proved, and what was written.
-func (m sheetMessage) text() string {
-	text := "repository  " + m.Address + "\nid          " + m.Repository + "\nowner       " + m.Owner
-	if m.Identity != "" {
-		text += "\nidentity    " + m.Identity
-	}
-	switch {
-	case m.Verified && m.Identity != "":
-		text += "\nthe sheet is right: its identity opens the repository, and the owner is the one on the sheet"
-	case m.Verified:
-		text += "\nthe sheet is right: the owner is the one on the sheet; it has no identity"
-	default:
-		text += "\nthe sheet is right in itself; the repository was not opened"
-	}
-	if m.File != "" {
-		text += "\nwrote the identity to " + m.File
-	}
-	return text
 }

@@ -3,29 +3,21 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
-	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/crypto/share"
 	"github.com/packstone/packstone/crypto/sheet"
 )
 
-// splitMessage is what key split prints as JSON.
-type splitMessage struct {
-	Repository string   `json:"repository" doc:"The repository's id."`
-	Identity   string   `json:"identity" doc:"The fingerprint of the recipient to which the shares belong."`
-	Set        string   `json:"set" doc:"What all shares of this split have in common; no other split has it."`
-	Threshold  int      `json:"threshold" doc:"How many shares together have the identity."`
-	Total      int      `json:"total" doc:"How many shares there are."`
-	Files      []string `json:"files" doc:"The files of the shares, one for each custodian."`
-	DryRun     bool     `json:"dry_run,omitempty" doc:"Whether nothing was written."`
+type splitOptions struct {
+	output, format string
+	as             sheet.Format
 }
-
-type splitOptions struct{ output, format string }
 
 func newKeySplit(a *app) *cobra.Command {
 	var o splitOptions
@@ -48,8 +40,8 @@ copies, after you have tried the shares.`,
 		if err != nil {
 			return usage("%w", err)
 		}
-		if err := checkFormat(&o.format, ""); err != nil {
-			return err
+		if o.as, err = sheet.FormatOf(o.format, ""); err != nil {
+			return usage("%w", err)
 		}
 		if o.output == "" {
 			return usage("name the directory for the shares with -o")
@@ -59,7 +51,7 @@ copies, after you have tried the shares.`,
 }
 
 func (a *app) splitIdentity(ctx context.Context, threshold, total int, o splitOptions) error {
-	whole, err := a.sheetAtHand(ctx, false)
+	whole, err := a.Sheet(ctx, true)
 	if err != nil {
 		return err
 	}
@@ -67,11 +59,11 @@ func (a *app) splitIdentity(ctx context.Context, threshold, total int, o splitOp
 	if err != nil {
 		return err
 	}
-	m := splitMessage{
+	m := message.Split{
 		Repository: whole.Owner.Repository, Identity: whole.Of.String(), Set: fmt.Sprintf("%x", shares[0].Share.Set[:]), Threshold: threshold, Total: total,
 		DryRun: a.flags.dryRun,
 	}
-	files, err := shareFiles(shares, o)
+	files, err := machine.ShareFiles(o.output, shares, o.as, time.Now())
 	if err != nil {
 		return err
 	}
@@ -84,29 +76,8 @@ func (a *app) splitIdentity(ctx context.Context, threshold, total int, o splitOp
 		}
 		a.out.Note("give each custodian one share, and delete the files. The identity itself is still where it was")
 	}
-	a.out.Message("key_split", m, m.text())
+	a.out.Message("key_split", m, m.Text())
 	return a.out.Err()
-}
-
-// shareFiles are the files of shares: share-1-of-3.txt and so on.
-func shareFiles(shares []sheet.Sheet, o splitOptions) (files []machine.KeyText, err error) {
-	ending := map[string]string{"text": "txt", "svg": "svg"}[o.format]
-	for _, s := range shares {
-		text, err := printed(s, o.format)
-		if err != nil {
-			return nil, err
-		}
-		name := fmt.Sprintf("share-%d-of-%d.%s", s.Share.Number, s.Share.Total, ending)
-		files = append(files, machine.KeyText{Path: filepath.Join(o.output, name), Text: text})
-	}
-	return files, nil
-}
-
-func (m splitMessage) text() string {
-	if m.DryRun {
-		return fmt.Sprintf("dry run: would write %d shares, any %d of which have the identity, to %s", m.Total, m.Threshold, strings.Join(m.Files, ", "))
-	}
-	return fmt.Sprintf("wrote %d shares of set %s, any %d of which have the identity:\n%s", m.Total, m.Set, m.Threshold, strings.Join(m.Files, "\n"))
 }
 
 type joinOptions struct {

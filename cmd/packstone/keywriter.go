@@ -2,35 +2,16 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
+	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
-
-// writerAddMessage is what key writer add prints as JSON.
-type writerAddMessage struct {
-	admission
-	Hosts []string `json:"hosts" doc:"Patterns of the hosts that its snapshots may be of."`
-	Group string   `json:"group,omitempty" doc:"The group whose data it relies on; without one on its own alone."`
-	Roles []string `json:"roles,omitempty" doc:"What else it may do."`
-
-	Replaces string `json:"replaces,omitempty" doc:"The writer whose place it takes, which is revoked."`
-}
-
-// writerRevokeMessage is what key writer revoke prints as JSON.
-type writerRevokeMessage struct {
-	Name   string            `json:"name" doc:"The name that the host signed with."`
-	Config uint64            `json:"config" doc:"The number of the configuration that revokes it."`
-	Last   map[string]uint64 `json:"last_valid" doc:"By lane, its last record that counts."`
-	DryRun bool              `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
-}
 
 func newKeyWriter(a *app) *cobra.Command {
 	return group(&cobra.Command{
@@ -83,14 +64,15 @@ stolen, use key writer revoke and add instead.
 }
 
 func (a *app) addWriter(ctx context.Context, name string, member catalog.Member, o writerAddOptions) error {
-	repo, owner, err := a.openAsOwner(ctx)
+	repo, owner, err := a.OpenAsOwner(ctx)
 	if err != nil {
 		return err
 	}
-	if free := admin.FreeName(repo, name, o.replaces); free != name {
-		if err := refuseSecond(repo, name, o.replaces); err != nil {
-			return err
-		}
+	free, err := admin.NextName(repo, name, o.replaces)
+	if err != nil {
+		return err
+	}
+	if free != name {
 		a.out.Note("the name %s stays with what its key has signed: the new key is that of writer %s, and speaks for the same host", name, free)
 		name = free
 	}
@@ -104,8 +86,9 @@ func (a *app) addWriter(ctx context.Context, name string, member catalog.Member,
 		return err
 	}
 	member.Key = key.Signer.Verifier().Text()
-	m := writerAddMessage{
-		admission{Name: name, Key: member.Key, Config: repo.Config.Number, DryRun: a.flags.dryRun}, member.Hosts, member.Group, member.Roles, member.Replaces,
+	m := message.WriterAdded{
+		Admission: message.Admission{Name: name, Key: member.Key, Config: repo.Config.Number, DryRun: a.flags.dryRun},
+		Hosts:     member.Hosts, Group: member.Group, Roles: member.Roles, Replaces: member.Replaces,
 	}
 	if a.flags.dryRun {
 		a.out.Message("key_writer_add", m, "dry run: would admit writer "+name+" for "+strings.Join(member.Hosts, ", "))
@@ -115,16 +98,17 @@ func (a *app) addWriter(ctx context.Context, name string, member catalog.Member,
 	if member.Replaces != "" {
 		admit = admin.Replace
 	}
-	err = m.handOver(key, o.output, repo, func(keep admin.Keep) error { return admit(ctx, repo, owner, member, keep) })
+	m.Content, err = machine.HandOver(key, o.output, func(keep admin.Keep) error { return admit(ctx, repo, owner, member, keep) })
 	if err != nil {
 		return err
 	}
+	m.Config, m.File = repo.Config.Number, o.output
 	if member.Replaces != "" {
 		a.out.Note("writer %s is revoked: its snapshots stay; take away its access to the storage", member.Replaces)
 	}
 	a.out.Note("admitted writer %s for %s with configuration %d", name, strings.Join(member.Hosts, ", "), m.Config)
 	a.tellNameless(member)
-	a.out.Message("key_writer_add", m, m.text())
+	a.out.Message("key_writer_add", m, m.Text())
 	return a.out.Err()
 }
 
@@ -143,17 +127,6 @@ func (o *writerAddOptions) successor(repo *catalog.Repository, wanted catalog.Me
 	return member, err
 }
 
-// refuseSecond refuses another key for a host whose key was made anew already and is in force,
-// unless that is the one to be replaced.
-func refuseSecond(repo *catalog.Repository, name, replaced string) error {
-	for _, m := range repo.Config.Writers {
-		if m.Revoked == nil && admin.NameOf(m) != replaced && strings.HasPrefix(admin.NameOf(m), name+"-") && slices.Equal(m.Hosts, admin.HostsOf(name)) {
-			return catalog.Refuse("%s is admitted already, with the key of writer %s; revoke that first, or give the host its key file", name, admin.NameOf(m))
-		}
-	}
-	return nil
-}
-
 func newKeyWriterList(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -163,7 +136,7 @@ func newKeyWriterList(a *app) *cobra.Command {
 		Args: cobra.NoArgs,
 	}
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesVersions, func(ctx context.Context, _ []string) error {
-		repo, err := a.openWithAnyKeys(ctx)
+		repo, err := a.OpenAnyKeys(ctx)
 		if err != nil {
 			return err
 		}
@@ -176,49 +149,11 @@ func newKeyWriterList(a *app) *cobra.Command {
 			return err
 		}
 		seen := log.LastSeen()
-		table := output.Table{Head: []string{"NAME", "HOSTS", "GROUP", "STATE", "SINCE", "LAST SEEN", "KEY"}, Cut: []int{0, 1, 2, 6}}
 		for i := range m.Writers {
-			row := &m.Writers[i]
-			row.LastSeen = output.Moment(seen[row.Name])
-			table.Rows = append(table.Rows, []string{row.Name, row.hosts(), output.OrDash(row.Group), row.state(), minute(row.since()), minute(row.LastSeen), row.Key})
+			m.Writers[i].LastSeen = output.Moment(seen[m.Writers[i].Name])
 		}
-		return output.List(a.out, m.Writers, table)
+		return output.List(a.out, m.Writers, message.WriterTable(m.Writers))
 	})
-}
-
-// since is when the state of a member began.
-func (r memberRow) since() output.Moment {
-	if r.Revoked {
-		return r.RevokedAt
-	}
-	return r.Admitted
-}
-
-// minute is a moment to the minute, in local time.
-func minute(m output.Moment) string {
-	if time.Time(m).IsZero() {
-		return "-"
-	}
-	return time.Time(m).Local().Format("2006-01-02 15:04")
-}
-
-func (r memberRow) state() string {
-	state := "admitted"
-	switch {
-	case r.Revoked:
-		state = "revoked"
-	case r.Here:
-		state = "key at hand"
-	}
-	return strings.Join(append([]string{state}, r.Roles...), ", ")
-}
-
-// hosts are the patterns of the hosts that a writer may speak for.
-func (r memberRow) hosts() string {
-	if r.Unbound {
-		return "unbound"
-	}
-	return output.OrDash(strings.Join(r.Hosts, ","))
 }
 
 func newKeyWriterRevoke(a *app) *cobra.Command {
@@ -241,7 +176,7 @@ func (a *app) revokeWriter(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	m := writerRevokeMessage{Name: name, Last: w.Last(), Config: repo.Config.Number, DryRun: a.flags.dryRun}
+	m := message.WriterRevoked{Name: name, Last: w.Last(), Config: repo.Config.Number, DryRun: a.flags.dryRun}
 	if a.flags.dryRun {
 		a.out.Message("key_writer_revoke", m, "dry run: would revoke writer "+name)
 		return a.out.Err()
@@ -250,15 +185,6 @@ func (a *app) revokeWriter(ctx context.Context, name string) error {
 		return err
 	}
 	m.Config = repo.Config.Number
-	a.out.Message("key_writer_revoke", m, m.text())
+	a.out.Message("key_writer_revoke", m, m.Text())
 	return a.out.Err()
-}
-
-func (m writerRevokeMessage) text() string {
-	records := uint64(0)
-	for _, n := range m.Last {
-		records += n
-	}
-	return fmt.Sprintf("revoked writer %s with configuration %d: its %s stay, and what it writes from now on is ignored\n"+
-		"take away its access to the storage too", m.Name, m.Config, output.Plural(records, "record"))
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
 
@@ -60,17 +61,6 @@ func (a *app) tellNameless(m catalog.Member) {
 	}
 }
 
-// writerBindMessage is what key writer bind prints as JSON.
-type writerBindMessage struct {
-	Name    string   `json:"name" doc:"The name that the host signs with."`
-	Hosts   []string `json:"hosts,omitempty" doc:"Patterns of the hosts that its snapshots may be of from now on."`
-	Unbound bool     `json:"unbound,omitempty" doc:"Whether the owner has not said for which hosts."`
-	Group   string   `json:"group,omitempty" doc:"The group whose data it relies on; without one on its own alone."`
-	Roles   []string `json:"roles,omitempty" doc:"What else it may do."`
-	Config  uint64   `json:"config" doc:"The number of the configuration that is in force now."`
-	DryRun  bool     `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
-}
-
 func newKeyWriterBind(a *app) *cobra.Command {
 	var o memberFlags
 	cmd := &cobra.Command{
@@ -109,10 +99,10 @@ func (a *app) bindWriter(ctx context.Context, name string, o memberFlags, change
 			return err
 		}
 	}
-	m := writerBindMessage{
+	m := message.WriterBound{
 		Name: name, Hosts: next.Hosts, Unbound: next.Hosts == nil, Group: next.Group, Roles: next.Roles, Config: repo.Config.Number, DryRun: a.flags.dryRun,
 	}
-	a.out.Message("key_writer_bind", m, m.text())
+	a.out.Message("key_writer_bind", m, m.Text())
 	a.tellNameless(next)
 	return a.out.Err()
 }
@@ -135,29 +125,10 @@ func (m *memberFlags) terms(changed func(flag string) bool) (t admin.Terms, err 
 
 // openWriter opens the repository as its owner and finds a writer that was not revoked.
 func (a *app) openWriter(ctx context.Context, name string) (*catalog.Repository, *admin.Writer, error) {
-	repo, owner, err := a.openAsOwner(ctx)
+	repo, owner, err := a.OpenAsOwner(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	w, err := admin.OpenWriter(ctx, repo, owner, name)
 	return repo, w, err
-}
-
-func (m writerBindMessage) text() string {
-	text := fmt.Sprintf("writer %s may speak for %s", m.Name, strings.Join(m.Hosts, ", "))
-	if m.Unbound {
-		text = fmt.Sprintf("writer %s is unbound: it may speak for any host", m.Name)
-	}
-	if m.Group == "" {
-		text += "; it relies on its own data alone"
-	} else {
-		text += "; it relies on the data of group " + m.Group
-	}
-	if len(m.Roles) > 0 {
-		text += "; it may " + strings.Join(m.Roles, ", ")
-	}
-	if m.DryRun {
-		return "dry run: " + text
-	}
-	return fmt.Sprintf("%s (configuration %d)", text, m.Config)
 }

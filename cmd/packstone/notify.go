@@ -8,16 +8,10 @@ import (
 
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/notice"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
-
-// deliveryRow is what became of a notice by one way, in the JSON array of notify test.
-type deliveryRow struct {
-	Way     string `json:"way" doc:"By which way it was sent, without secrets."`
-	Arrived bool   `json:"arrived" doc:"Whether it has arrived, as far as the other side says."`
-	Error   string `json:"error,omitempty" doc:"Why it has not."`
-}
 
 func newNotify(a *app) *cobra.Command {
 	return group(&cobra.Command{
@@ -69,7 +63,7 @@ func (a *app) hostOfNotices(settings *config.Config) string {
 func (a *app) tellTest(deliveries []notice.Delivery) error {
 	rows, failed := a.out.Rows(), 0
 	for _, d := range deliveries {
-		row := deliveryRow{Way: d.Way, Arrived: d.Err == nil}
+		row := message.Delivery{Way: d.Way, Arrived: d.Err == nil}
 		if d.Err != nil {
 			row.Error = d.Err.Error()
 			failed++

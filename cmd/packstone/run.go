@@ -16,32 +16,15 @@ import (
 	"github.com/packstone/packstone/cmd/internal/history"
 	"github.com/packstone/packstone/cmd/internal/logfile"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
+	"github.com/packstone/packstone/cmd/internal/metrics"
 	"github.com/packstone/packstone/cmd/internal/notice"
 	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/cmd/internal/page"
 	"github.com/packstone/packstone/cmd/internal/program"
 	"github.com/packstone/packstone/cmd/internal/schedule"
 	"github.com/packstone/packstone/cmd/internal/systemd"
 )
-
-// comingRow is a job that run -n lists.
-type comingRow struct {
-	Job  string       `json:"job" doc:"The job: backup and its set, forget, prune, check, copy, drill or keep."`
-	Time time.Time    `json:"time" doc:"When it is due, if all before it take no time."`
-	Why  schedule.Why `json:"why" doc:"Why: first (it never ran), schedule, catch-up (its time is over) or retry."`
-}
-
-// jobMessage is what run prints as JSON when a job begins and when it ends.
-type jobMessage struct {
-	Job         string         `json:"job" doc:"The job: backup and its set, forget, prune, check, copy, drill or keep."`
-	Why         schedule.Why   `json:"why" doc:"Why it is run: first, schedule, catch-up, retry or asked (by somebody on the page)."`
-	Began       time.Time      `json:"began" doc:"When it began."`
-	Duration    float64        `json:"duration,omitempty" doc:"Seconds that it took."`
-	Outcome     health.Outcome `json:"outcome,omitempty" doc:"At its end: done, incomplete, failed or interrupted."`
-	Code        int            `json:"code,omitempty" doc:"The exit code that the verb would have ended with."`
-	Cause       string         `json:"cause,omitempty" doc:"Why it is not done."`
-	SnapshotID  string         `json:"snapshot_id,omitempty" doc:"The snapshot that it made."`
-	BytesStored int64          `json:"data_added_packed,omitempty" doc:"Bytes that it uploaded."`
-}
 
 type runOptions struct {
 	once    bool
@@ -83,13 +66,17 @@ type service struct {
 	running  *config.Config // of the job at work, which begins and ends by the same ones
 	host     string         // that the jobs are of
 	history  *history.File
-	teller   *teller
-	reporter *reporter
-	sizes    *sizes
-	drills   *drills
-	pages    *pages
-	atWork   atomic.Pointer[jobLog] // of the job at work; nil: none is
-	life     context.Context        // ends with the service
+	teller   *notice.Teller
+	reporter *daemon.Reporter
+	sizes    *metrics.Sizes
+	drills   *metrics.Drills
+	facts    atomic.Pointer[metrics.Facts]
+	daemon   *daemon.Daemon
+	server   *page.Server
+	scratch  *page.Scratch
+	known    atomic.Pointer[shown]         // what the page shows
+	atWork   atomic.Pointer[daemon.JobLog] // of the job at work; nil: none is
+	life     context.Context               // ends with the service
 	manager  systemd.Notifier
 	log      *logfile.File   // nil: what is said goes to the standard error
 	kept     map[string]bool // sets of which was told that nobody applies their retention
@@ -120,15 +107,12 @@ func (a *app) serve(ctx context.Context, o runOptions) (err error) {
 	if aside := s.history.PutAside(); aside != "" {
 		a.Warn(fmt.Sprintf("the history of jobs was damaged and is now %s: all jobs count as never run", aside))
 	}
-	s.teller = newTeller(a, strings.TrimSuffix(a.HistoryPath(path), ".db")+"-told.json")
-	defer s.teller.close()
-	s.reporter = newReporter(a, strings.TrimSuffix(a.HistoryPath(path), ".db")+"-reported.json")
-	s.sizes = newSizes(a, strings.TrimSuffix(a.HistoryPath(path), ".db")+"-sizes.json")
-	s.drills = newDrills(a, strings.TrimSuffix(a.HistoryPath(path), ".db")+"-drills.json")
+	s.facts.Store(&metrics.Facts{})
+	s.remembering()
+	defer s.teller.Close()
 	s.sweepDrills(ctx)
-	var d *daemon.Daemon
-	d, err = daemon.New(daemon.Options{
-		Jobs: jobs, History: s.history, Run: s.job, Reload: s.reload, Changed: func(ctx context.Context) { s.changed(ctx, d) },
+	s.daemon, err = daemon.New(daemon.Options{
+		Jobs: jobs, History: s.history, Run: s.job, Reload: s.reload, Changed: s.changed,
 		Log: daemon.Log{Started: s.started, Ended: s.ended, Warn: a.Warn},
 	})
 	if err != nil {
@@ -136,11 +120,11 @@ func (a *app) serve(ctx context.Context, o runOptions) (err error) {
 	}
 	if o.once {
 		s.yield()
-		runs := d.Once(ctx)
-		s.changed(ctx, d) // where nothing was due, a set may have become late
+		runs := s.daemon.Once(ctx)
+		s.changed(ctx) // where nothing was due, a set may have become late
 		return s.outcome(runs)
 	}
-	return s.goOn(ctx, d, o.listen)
+	return s.goOn(ctx, o.listen)
 }
 
 // yield lets others go first, as the settings say.
@@ -159,13 +143,17 @@ func ownedElsewhere(err error) error {
 }
 
 // goOn serves until the program is stopped.
-func (s *service) goOn(ctx context.Context, d *daemon.Daemon, address string) error {
-	s.pages, s.life = s.newPages(d, address), ctx
+func (s *service) goOn(ctx context.Context, address string) error {
+	d := s.daemon
+	s.life, s.scratch, s.server = ctx, s.newScratch(), s.newServer(address)
 	if err := s.show(); err != nil {
 		return err
 	}
-	defer s.pages.end()
-	s.sweepScratch(s.pages.scratch)
+	defer func() {
+		s.server.Close()
+		s.scratch.Close()
+	}()
+	s.sweepScratch()
 	var hangups <-chan struct{}
 	if s.hangups != nil {
 		hangups = s.hangups()
@@ -256,10 +244,10 @@ func (s *service) list(jobs []daemon.Job) error {
 	for i, j := range jobs {
 		timings[i] = j.Job
 	}
-	var rows []comingRow
+	var rows []message.ComingJob
 	table := output.Table{Head: []string{"TIME", "JOB", "WHY"}}
 	for _, due := range schedule.Coming(timings, past, time.Now().Round(0), coming) {
-		rows = append(rows, comingRow{due.Job.Name, due.At, due.Why})
+		rows = append(rows, message.ComingJob{Job: due.Job.Name, Time: due.At, Why: due.Why})
 		table.Rows = append(table.Rows, []string{output.Time(due.At), due.Job.Name, string(due.Why)})
 	}
 	return output.List(s.out, rows, table)
@@ -270,13 +258,7 @@ func (s *service) outcome(runs []*history.Run) error {
 	if len(runs) == 0 {
 		s.say("nothing is due")
 	}
-	code := exitDone
-	for _, run := range runs {
-		if run.Outcome != health.Done && (code == exitDone || code == exitMissing && run.Outcome == health.Broken) {
-			code = run.Code
-		}
-	}
-	if code != exitDone {
+	if code := daemon.CodeOf(runs); code != exitDone {
 		return exitWith(code, "%w", errReported)
 	}
 	return s.out.Err()
@@ -290,10 +272,10 @@ func (s *service) say(format string, args ...any) {
 func (s *service) started(j daemon.Job, why schedule.Why) {
 	s.running = s.settings
 	if j.Kind == daemon.Backup {
-		s.teller.ping(s.settings, j.Set, notice.Start, "")
+		s.ping(j.Set, notice.Start, "")
 	}
 	if s.out.JSON() {
-		s.out.Message("job_started", jobMessage{Job: j.Name, Why: why, Began: time.Now()}, "")
+		s.out.Message("job_started", message.Job{Job: j.Name, Why: why, Began: time.Now()}, "")
 		return
 	}
 	s.out.Note("%s%s: begins (%s)", s.stamp(time.Now()), j.Name, why)
@@ -302,7 +284,7 @@ func (s *service) started(j daemon.Job, why schedule.Why) {
 func (s *service) ended(run *history.Run) {
 	s.pingEnd(run)
 	if s.out.JSON() {
-		s.out.Message("job_ended", jobMessage{
+		s.out.Message("job_ended", message.Job{
 			Job: run.Job, Why: run.Why, Began: run.Start, Duration: run.Duration.Seconds(), Outcome: run.Outcome, Code: run.Code, Cause: run.Cause,
 			SnapshotID: run.Snapshot, BytesStored: run.BytesStored,
 		}, "")

@@ -1,24 +1,20 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/daemon"
-	"github.com/packstone/packstone/cmd/internal/health"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/message"
+	"github.com/packstone/packstone/cmd/internal/metrics"
 	"github.com/packstone/packstone/cmd/internal/output"
-	"github.com/packstone/packstone/cmd/internal/page"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/check"
 )
@@ -152,38 +148,38 @@ func (a *app) copyJob(ctx context.Context, _ daemon.Job, r *daemon.Result) error
 
 // job runs a job as its verb would be run, with the settings and flags of the daemon.
 func (s *service) job(ctx context.Context, j daemon.Job) (r daemon.Result) {
-	said := &jobLog{to: s.stderr}
+	prefix := ""
 	if !s.out.JSON() {
-		said.prefix = j.Name + ": "
+		prefix = j.Name + ": "
 	}
+	said := daemon.NewJobLog(s.stderr, prefix)
 	a := s.forJob(said, s.running)
-	a.out.Follow(said.follow)
+	a.out.Follow(said.Follow)
 	s.atWork.Store(said)
 	defer s.atWork.Store(nil)
 	err := a.classify(jobKinds[j.Kind](a, ctx, j, &r))
 	a.patience.End()
-	said.finish()
-	r.Code, r.Log = exitCode(ctx, err), said.tail()
+	said.Finish()
+	r.Code, r.Log = exitCode(ctx, err), said.Tail()
 	if err == nil && j.Kind != daemon.Forget && j.Kind != daemon.Check && j.Kind != daemon.Drill && j.Kind != daemon.Keep {
 		s.measure(ctx, j)
 	}
 	if r.RTO > 0 {
-		s.drills.add(j.Set, drilled{r.RPO, r.RTO})
+		s.remember(j.Set, metrics.Drilled{RPO: r.RPO, RTO: r.RTO})
 	}
-	switch {
-	case r.Code == exitDone:
-		r.Outcome = health.Done
-		return r
-	case r.Code == exitMissing, r.Code == exitDrill && j.Kind == daemon.Backup:
-		r.Outcome = health.Missing
-	case r.Code == exitInterrupted:
-		r.Outcome = health.Interrupted
-	default:
-		r.Outcome = health.Broken
+	if r.Judge(j.Kind); err != nil {
+		r.Cause = causeOf(err, r.Log)
 	}
-	r.Hopeless = r.Code == exitUsage || r.Code == exitRefused || r.Code == exitIntegrity
-	r.Cause = causeOf(err, r.Log)
 	return r
+}
+
+// listedAbove is what an error says whose particulars were told already: a cause has the first of
+// them in its place.
+const listedAbove = daemon.ListedAbove
+
+// causeOf is an error in one line; of what was told already, the last line of that.
+func causeOf(err error, log string) string {
+	return daemon.CauseOf(err.Error(), log, errors.Is(err, errReported))
 }
 
 // forJob is the program as a verb has it that runs as a job, by settings: nobody is there to be
@@ -204,137 +200,4 @@ func (s *service) forJob(said io.Writer, settings *config.Config) *app {
 		a.bandwidth = func() (upload, download int64) { return settings.BandwidthAt(time.Now()) }
 	}
 	return a
-}
-
-// maxCause bounds what is kept of an error, in bytes.
-const maxCause = 500
-
-// listedAbove is what an error says whose particulars were told already.
-const listedAbove = " (listed above)"
-
-// mostListed is how many of those particulars a cause has.
-const mostListed = 3
-
-// particulars puts in the place of listedAbove the first of what was told.
-func particulars(text, log string) string {
-	text, cure, listed := strings.Cut(text, listedAbove)
-	if !listed {
-		return text
-	}
-	var first []string
-	for line := range strings.Lines(log) {
-		if told, is := strings.CutPrefix(line, "error: "); is && len(first) < mostListed {
-			first = append(first, strings.TrimSuffix(told, "\n"))
-		}
-	}
-	if len(first) > 0 {
-		text += ":\n" + strings.Join(first, "\n")
-	}
-	return text + cure
-}
-
-// causeOf is an error in one line; of what was told already, the last line of that.
-func causeOf(err error, log string) string {
-	text := particulars(err.Error(), log)
-	if errors.Is(err, errReported) {
-		lines := strings.Split(strings.TrimSpace(log), "\n")
-		text = lines[len(lines)-1]
-	}
-	var parts []string
-	for line := range strings.Lines(text) {
-		if part := strings.Join(strings.Fields(line), " "); part != "" {
-			parts = append(parts, part)
-		}
-	}
-	if text = strings.ReplaceAll(strings.Join(parts, "; "), ":; ", ": "); len(text) > maxCause {
-		text = strings.ToValidUTF8(text[:maxCause], "") + "…"
-	}
-	return text
-}
-
-// jobLog passes lines on with the job's name before each, and keeps the last of them. It knows what
-// the job has done so far. It is safe to use at once.
-type jobLog struct {
-	to     io.Writer
-	prefix string
-
-	mu   sync.Mutex
-	part []byte // of a line that has no end yet
-	kept []byte // lines, the last ones
-
-	counting sync.Mutex
-	counts   func() output.Counts // nil: nothing is counted now
-}
-
-const (
-	maxKept = 8 << 10 // bytes of lines that are kept
-	maxLine = 1 << 20 // bytes of a line: a longer one, of a hook that never ends it, is broken
-)
-
-// Write takes text.
-func (l *jobLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	rest := append(l.part, p...)
-	for {
-		line, after, whole := bytes.Cut(rest, []byte("\n"))
-		if !whole && len(rest) <= maxLine {
-			break
-		}
-		if !whole {
-			line, after = rest[:maxLine], rest[maxLine:]
-		}
-		l.line(line)
-		rest = after
-	}
-	l.part = append([]byte(nil), rest...)
-	return len(p), nil
-}
-
-func (l *jobLog) line(line []byte) {
-	mark, line := output.CutPriority(line)
-	l.to.Write(append(slices.Concat(mark, []byte(l.prefix), line), '\n')) // there is nowhere left to report a failure
-	l.kept = append(append(l.kept, line...), '\n')
-	if over := len(l.kept) - maxKept; over > 0 {
-		_, l.kept, _ = bytes.Cut(l.kept[over:], []byte("\n"))
-	}
-}
-
-// finish ends a line that was begun.
-func (l *jobLog) finish() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.part) > 0 {
-		l.line(l.part)
-		l.part = nil
-	}
-}
-
-// tail is what was said last.
-func (l *jobLog) tail() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.ToValidUTF8(string(l.kept), "�")
-}
-
-// follow is given what tells what the job has done, until it calls stop.
-func (l *jobLog) follow(counts func() output.Counts) (stop func()) {
-	set := func(counts func() output.Counts) {
-		l.counting.Lock()
-		defer l.counting.Unlock()
-		l.counts = counts
-	}
-	set(counts)
-	return func() { set(nil) }
-}
-
-// live is what the job has done so far.
-func (l *jobLog) live() (live page.Live) {
-	live.Log = l.tail()
-	l.counting.Lock()
-	defer l.counting.Unlock()
-	if l.counts != nil {
-		live.Counts = l.counts()
-	}
-	return live
 }

@@ -2,22 +2,21 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/daemon"
 	"github.com/packstone/packstone/cmd/internal/doctor"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/cmd/internal/page"
 	"github.com/packstone/packstone/cmd/internal/room"
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/database/convert"
-	"github.com/packstone/packstone/pipeline/database/scratch"
 	"github.com/packstone/packstone/pipeline/platform/drill"
 	"github.com/packstone/packstone/pipeline/restore"
 )
@@ -27,43 +26,43 @@ import (
 func (s *service) newScratch() *page.Scratch {
 	return &page.Scratch{
 		Directory: func() string {
-			if known := s.pages.known.Load(); known != nil {
+			if known := s.known.Load(); known != nil {
 				return known.settings.Serve.Scratch
 			}
 			return s.settings.Serve.Scratch
 		},
-		Restore: s.restoreForPage, GiveBack: giveBack, Free: doctor.FreeIn, Now: time.Now, Say: s.sayerOf(),
+		Restore: s.restoreForPage, GiveBack: room.DropDatabase, Free: doctor.FreeIn, Now: time.Now, Say: s.sayerOf(),
 	}
 }
 
 // restoreForPage restores what somebody wants to look at. Nothing of it runs by itself or gives
 // rights to others, so programs lose their setuid bits and devices are left out.
-func (s *service) restoreForPage(ctx context.Context, w page.Wanted, follow func(func() page.Live)) (got page.Restored, err error) {
-	said := &jobLog{to: io.Discard}
-	a := s.forJob(said, s.pages.known.Load().settings)
+func (s *service) restoreForPage(ctx context.Context, w page.Wanted, follow func(func() daemon.Live)) (got page.Restored, err error) {
+	said := daemon.NewJobLog(io.Discard, "")
+	a := s.forJob(said, s.known.Load().settings)
 	defer a.patience.End()
 	a.stdout, a.flags.Repository, a.flags.dryRun = io.Discard, w.Repository, w.Plan
 	a.out = output.New(output.Options{Stdout: io.Discard, Stderr: said, Quiet: true})
-	a.out.Follow(said.follow)
+	a.out.Follow(said.Follow)
 	a.patience.Out = a.out
 	if w.Keys.Lent != nil {
 		a.Hold(w.Keys.Lent)
 	}
-	follow(said.live)
+	follow(said.Live)
 	r, _, err := a.newRestoring(ctx, restoreOptions{target: w.Into, verify: true, noSpecial: true}, w.Place, machine.MustRead)
 	if err != nil {
 		err = a.classify(err)
-		return got, &plainError{causeOf(err, said.tail()), err}
+		return got, &plainError{causeOf(err, said.Tail()), err}
 	}
 	places := &scratchPlaces{restoring: r, borrow: w.Borrow}
 	r.fill = places.fill
 	err = r.restore(ctx)
-	said.finish()
+	said.Finish()
 	got = page.Restored{Entries: r.total.Restored, Bytes: r.total.Bytes, Need: r.need()}
 	if err = a.classify(err); err == nil {
 		return got, nil
 	}
-	cause := causeOf(err, said.tail())
+	cause := causeOf(err, said.Tail())
 	if code := exitCode(ctx, err); code == exitMissing || code == exitIntegrity {
 		got.Missing = cause
 		return got, nil
@@ -103,28 +102,11 @@ func (p *scratchPlaces) fill(ctx context.Context, s *catalog.SourceState) error 
 		p.total.Restored++
 		return nil
 	}
-	at, err := p.newDatabase(ctx, s.Name, file)
+	at, err := room.MakeDatabase(ctx, s.Name, file, p.borrow)
 	if err != nil {
 		return err
 	}
 	return p.convert(ctx, s, at)
-}
-
-// newDatabase makes an empty database on a server.
-func (p *scratchPlaces) newDatabase(ctx context.Context, source, file string) (at database.Location, err error) {
-	server, err := config.ReadLocation(file)
-	if err != nil {
-		return at, err
-	}
-	asker, err := config.AskerOf(server)
-	if err != nil {
-		return at, err
-	}
-	mark := "page" + strings.ToLower(rand.Text()[:12])
-	if err := p.borrow(room.Database{Source: source, Server: file, Mark: mark, Name: scratch.Borrowed(mark)}); err != nil {
-		return at, err
-	}
-	return scratch.Borrow(ctx, server, mark, asker)
 }
 
 // convert fills a database, whose tables belong to the role of the server.
@@ -151,24 +133,6 @@ func (p *scratchPlaces) convert(ctx context.Context, s *catalog.SourceState, at 
 	return nil
 }
 
-// giveBack drops a database that was made for the page.
-func giveBack(d room.Database) error {
-	server, err := config.ReadLocation(d.Server)
-	if err != nil {
-		return err
-	}
-	asker, err := config.AskerOf(server)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), giveBackTime)
-	defer cancel()
-	return scratch.Return(ctx, server, d.Mark, asker)
-}
-
-// giveBackTime is how long dropping a database may take.
-const giveBackTime = time.Minute
-
 // need is how many bytes a planned restore takes, at most.
 func (r *restoring) need() uint64 {
 	var rows uint64
@@ -181,8 +145,8 @@ func (r *restoring) need() uint64 {
 }
 
 // sweepScratch removes what was being restored for the page when its process was killed.
-func (s *service) sweepScratch(places *page.Scratch) {
-	removed, err := places.Sweep()
+func (s *service) sweepScratch() {
+	removed, err := s.scratch.Sweep()
 	for _, place := range removed {
 		s.say("removed what a restore from the page that was killed had left in %s", place)
 	}
@@ -191,20 +155,13 @@ func (s *service) sweepScratch(places *page.Scratch) {
 	}
 }
 
-// pageAct is what run prints as JSON when somebody does something on the page.
-type pageAct struct {
-	Time time.Time   `json:"time" doc:"When it was."`
-	By   output.Name `json:"by" doc:"Who has done it, as far as is known, and from where."`
-	Act  output.Name `json:"act" doc:"What he has done."`
-}
-
 // sayerOf tells the log what people do on the page, from any goroutine.
 func (s *service) sayerOf() func(page.Act) {
 	out := s.out
 	return func(act page.Act) {
 		now := time.Now()
 		if out.JSON() {
-			out.Message("page_act", pageAct{now, output.Name(act.By), output.Name(act.What)}, "")
+			out.Message("page_act", message.PageAct{Time: now, By: output.Name(act.By), Act: output.Name(act.What)}, "")
 			return
 		}
 		out.Note("%spage: %s %s", s.stamp(now), act.By, act.What)

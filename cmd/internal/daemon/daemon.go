@@ -13,23 +13,6 @@ import (
 	"github.com/packstone/packstone/cmd/internal/schedule"
 )
 
-// Result is how a run of a job ended.
-type Result struct {
-	Outcome     health.Outcome
-	Cause       string // in a line, of what is not health.Done
-	Code        int    // the exit code that a verb would end with
-	Hopeless    bool   // it failed, and will again: it is not tried again before its next time
-	Log         string // the last lines that it had to say
-	Snapshot    string // the id of the one that it made
-	Trip        string // what a tripwire saw in that, "" if nothing
-	BytesRead   int64
-	BytesAdded  int64
-	BytesStored int64
-	Files       int64
-
-	RPO, RTO time.Duration // that a drill has measured; it came to its end if RTO is above 0
-}
-
 // Options say what a Daemon works with. History, Run and Log are required.
 type Options struct {
 	Jobs    []Job

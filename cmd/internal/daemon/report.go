@@ -3,14 +3,9 @@ package daemon
 import (
 	"time"
 
+	"github.com/packstone/packstone/cmd/internal/exitcode"
 	"github.com/packstone/packstone/cmd/internal/health"
 	"github.com/packstone/packstone/cmd/internal/history"
-)
-
-// The exit codes of a check that found damage, and of what could not reach the storage.
-const (
-	damaged     = 5
-	unreachable = 8
 )
 
 // Reported is what the repository was told last of a job. The zero value means that it was told of
@@ -38,13 +33,13 @@ func Report(last *history.Row, told Reported, now time.Time) bool {
 	if !failed(last) {
 		return told.Bad && last.Kind != Backup
 	}
-	return !told.Bad || !told.Since.Equal(last.Since) || (told.Code == damaged) != (last.Code == damaged) || now.Sub(told.At).Abs() >= reportAgain
+	return !told.Bad || !told.Since.Equal(last.Since) || (told.Code == exitcode.Integrity) != (last.Code == exitcode.Integrity) || now.Sub(told.At).Abs() >= reportAgain
 }
 
 // Rests tells whether a repository is left alone: telling it has failed at tried, or the run to be
 // told of is the first that could not reach it.
 func Rests(last *history.Row, tried, now time.Time) bool {
-	if last != nil && last.Code == unreachable && last.Since.After(tried) {
+	if last != nil && last.Code == exitcode.Unreachable && last.Since.After(tried) {
 		tried = last.Since
 	}
 	return now.Sub(tried).Abs() < reportRetry

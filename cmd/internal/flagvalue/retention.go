@@ -73,6 +73,14 @@ func (p *Period) Set(text string) error {
 	return err
 }
 
+// Chosen returns the length, nil if the flag was not given.
+func (p Period) Chosen() *time.Duration {
+	if !p.Given {
+		return nil
+	}
+	return &p.Length
+}
+
 func parsePeriod(text string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		n, err := strconv.ParseUint(days, 10, 16)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
+	"github.com/packstone/packstone/cmd/internal/exitcode"
 	"github.com/packstone/packstone/cmd/internal/health"
 )
 
@@ -15,9 +16,6 @@ const (
 	Check  = "check"
 	Drill  = "drill"
 )
-
-// integrity is the exit code of a check that found damage.
-const integrity = 5
 
 // AddFacts adds to a set what its runs on this host say. What is known from snapshots stays, unless
 // a run is newer.
@@ -106,7 +104,7 @@ func (f *File) addCheck(s *health.Set) error {
 	if run == nil || err != nil {
 		return err
 	}
-	if run.Code == integrity {
+	if run.Code == exitcode.Integrity {
 		s.Damage, s.DamageSince = run.Cause, run.End()
 	}
 	if run, err = f.last(Check, "", "outcome = 'done' AND read > 0"); run != nil {
@@ -181,6 +179,9 @@ func (f *File) Failures() (all []Failed, err error) {
 		})
 	return all, err
 }
+
+// GrowthDays is over how many days the growth of repositories is counted.
+const GrowthDays = 7
 
 // Growth returns how many bytes backups have stored since a moment.
 func (f *File) Growth(since time.Time) (bytes int64, err error) {

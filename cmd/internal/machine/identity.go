@@ -67,6 +67,15 @@ func (m *Machine) NamesIdentity() bool {
 // UsualIdentities returns the identity files that exist at the usual place.
 func (m *Machine) UsualIdentities() []string { return present(m.Paths.IdentityFile()) }
 
+// PublicKeys returns the public keys of the identities at hand.
+func (m *Machine) PublicKeys(ctx context.Context) ([]string, error) {
+	file, err := m.Identities(ctx)
+	if err != nil || file == nil {
+		return nil, err
+	}
+	return admin.PublicKeys(file.Identities)
+}
+
 // NeedIdentities is Identities for work that is impossible without an identity.
 func (m *Machine) NeedIdentities(ctx context.Context) (*crypto.IdentityFile, error) {
 	all, err := m.Identities(ctx)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/cmd/internal/config"
 )
 
@@ -58,6 +59,26 @@ func WriteKey(path string, text []byte) error {
 		return fmt.Errorf("write key file %s: %w", path, err)
 	}
 	return nil
+}
+
+// HandOver admits whom a key is of, and hands over its key file: admit gets what writes that to a
+// path before, and drops it again. With an empty path nothing is written, and the caller hands over
+// the text, which is secret.
+func HandOver(key interface{ Encode() ([]byte, error) }, path string, admit func(keep admin.Keep) error) (text string, err error) {
+	encoded, err := key.Encode()
+	if err != nil {
+		return "", err
+	}
+	var keep admin.Keep
+	if path != "" {
+		keep = func() (func() error, error) {
+			return func() error { return os.Remove(path) }, WriteKey(path, encoded)
+		}
+	}
+	if err := admit(keep); err != nil || path != "" {
+		return "", err
+	}
+	return string(encoded), nil
 }
 
 // replaceKey replaces a key file atomically.

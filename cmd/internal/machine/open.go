@@ -171,6 +171,21 @@ func (m *Machine) suggestPin(identities *crypto.IdentityFile, repo *catalog.Repo
 	m.Note("to trust this owner wherever you use this identity, add this line to %s:\n%s", strings.Join(places, " or "), admin.PinOf(repo).Line())
 }
 
+// OpenAnyKeys opens the repository even if the identities at hand are not its own.
+func (m *Machine) OpenAnyKeys(ctx context.Context) (*catalog.Repository, error) {
+	repo, _, err := m.OpenRepository(ctx, MayRead|MayWrite|AnyIdentity)
+	return repo, err
+}
+
+// OpenAsOwner opens the repository with the owner's key at hand, to change who may do what.
+func (m *Machine) OpenAsOwner(ctx context.Context) (repo *catalog.Repository, owner crypto.Signer, err error) {
+	if repo, err = m.OpenAnyKeys(ctx); err != nil {
+		return nil, owner, err
+	}
+	owner, err = m.Owner(repo)
+	return repo, owner, err
+}
+
 // Speak returns the host of a backup, the named one or this one. It refuses a host for which this
 // machine's key may not speak.
 func (m *Machine) Speak(repo *catalog.Repository, named string) (host string, err error) {

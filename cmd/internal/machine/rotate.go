@@ -2,6 +2,7 @@ package machine
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -114,6 +115,28 @@ func (own *OwnKeys) renew(path string, key interface{ Encode() ([]byte, error) }
 	}
 	own.Renewed = append(own.Renewed, path)
 	return nil
+}
+
+// Reissued is a key file that was made for a member, in the place of another one.
+type Reissued struct {
+	Old, Next catalog.Member
+	File      string
+}
+
+// Reissue renews this machine's own key files, and makes those of all other members in a directory,
+// whose old keys it revokes; with an empty directory it makes none. If it was interrupted it can be
+// called again.
+func (m *Machine) Reissue(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, directory string) (own OwnKeys, made []Reissued, err error) {
+	if own, err = m.RenewKeys(repo); err != nil || directory == "" {
+		return own, nil, err
+	}
+	place := func(name string) string { return filepath.Join(directory, name+".key") }
+	err = admin.Reissue(ctx, repo, owner, admin.Reissuing{
+		Renewed: own.Keys,
+		Keep:    func(name string, file []byte) error { return WriteReissued(place(name), file) },
+		Done:    func(old, next catalog.Member) { made = append(made, Reissued{old, next, place(admin.NameOf(next))}) },
+	})
+	return own, made, err
 }
 
 // TryDirectory makes a directory for key files, and returns an error if none can be written there.

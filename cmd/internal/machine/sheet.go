@@ -2,10 +2,14 @@ package machine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"filippo.io/age"
@@ -29,6 +33,34 @@ func (m *Machine) AddressForOthers() (string, error) {
 		return locationOf(at), nil
 	}
 	return at.String(), nil
+}
+
+// Sheet returns the recovery sheet of the repository, with the identity at hand or without. It names
+// the server of a bucket if only the environment of AWS does.
+func (m *Machine) Sheet(ctx context.Context, withIdentity bool) (s sheet.Sheet, err error) {
+	address, err := m.AddressForOthers()
+	if err != nil {
+		return sheet.Sheet{}, err
+	}
+	if server := cmp.Or(m.Env["AWS_ENDPOINT_URL_S3"], m.Env["AWS_ENDPOINT_URL"]); strings.HasPrefix(address, "s3://") && !strings.Contains(server, "@") {
+		defer func() { s.Server = server }()
+	}
+	if !withIdentity {
+		repo, err := m.OpenAnyKeys(ctx)
+		if err != nil {
+			return sheet.Sheet{}, err
+		}
+		return admin.PublicSheetOf(repo, address), nil
+	}
+	repo, _, err := m.OpenRepository(ctx, MustRead)
+	if err != nil {
+		return sheet.Sheet{}, err
+	}
+	identities, err := m.NeedIdentities(ctx)
+	if err != nil {
+		return sheet.Sheet{}, err
+	}
+	return admin.SheetOf(repo, address, identities.Identities)
 }
 
 // ReadSheet reads the sheet in a file, or in standard input if the name is "-". Its errors do not
@@ -106,6 +138,19 @@ func WriteSheetIdentity(path string, s sheet.Sheet) error {
 type KeyText struct {
 	Path string
 	Text []byte
+}
+
+// ShareFiles returns the files of shares in a directory: share-1-of-3.txt and so on.
+func ShareFiles(directory string, shares []sheet.Sheet, f sheet.Format, made time.Time) (files []KeyText, err error) {
+	for _, s := range shares {
+		text, err := s.In(f, made)
+		if err != nil {
+			return nil, err
+		}
+		name := fmt.Sprintf("share-%d-of-%d%s", s.Share.Number, s.Share.Total, f.Ending())
+		files = append(files, KeyText{Path: filepath.Join(directory, name), Text: text})
+	}
+	return files, nil
 }
 
 // WriteKeys creates several key files, or none.

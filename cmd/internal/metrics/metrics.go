@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/packstone/packstone/cmd/internal/exitcode"
 	"github.com/packstone/packstone/cmd/internal/health"
 )
 
@@ -38,7 +39,9 @@ type Repository struct {
 
 // kinds are the kinds of failures, by exit code.
 var kinds = map[int]string{
-	2: "usage", 3: "incomplete", 4: "refused", 5: "integrity", 7: "locked", 8: "unreachable", 9: "incomplete", 10: "no_repository", 12: "identity", 130: "interrupted",
+	exitcode.Usage: "usage", exitcode.Missing: "incomplete", exitcode.Refused: "refused", exitcode.Integrity: "integrity", exitcode.Held: "locked",
+	exitcode.Unreachable: "unreachable", exitcode.Incomplete: "incomplete", exitcode.NoRepository: "no_repository", exitcode.Identity: "identity",
+	exitcode.Interrupted: "interrupted",
 }
 
 // KindOf returns the kind of failure of a run with an exit code, as a label.

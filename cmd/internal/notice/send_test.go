@@ -308,3 +308,44 @@ func TestWrongEntriesAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestATellerRemembersWhatItHasToldAcrossProcesses(t *testing.T) {
+	w, path := noticetest.NewWebhook(t), filepath.Join(t.TempDir(), "told.json")
+	sender := notice.New([]notice.Entry{{Webhook: notice.URL(w.URL)}}, notice.Options{Pause: time.Nanosecond})
+	for range 2 {
+		teller := notice.NewTeller(path, func(text string) { t.Error(text) })
+		teller.Update(sender, []health.Set{failed}, now)
+		teller.Close()
+	}
+	if got := w.Received(); len(got) != 1 {
+		t.Errorf("a failure was told %d times, want once", len(got))
+	}
+}
+
+func TestATellerThatForgotTellsAgainAndSaysSo(t *testing.T) {
+	w, path := noticetest.NewWebhook(t), secret(t, "{")
+	var said []string
+	teller := notice.NewTeller(path, func(text string) { said = append(said, text) })
+	teller.Update(notice.New([]notice.Entry{{Webhook: notice.URL(w.URL)}}, notice.Options{Pause: time.Nanosecond}), []health.Set{failed}, now)
+	teller.Close()
+	if len(said) != 1 || !strings.Contains(said[0], "cannot remember earlier notices, so they are sent again") || len(w.Received()) != 1 {
+		t.Errorf("said %q, and told %d times", said, len(w.Received()))
+	}
+}
+
+func TestATellerPingsAndWarnsOfWhatDidNotArrive(t *testing.T) {
+	w := noticetest.NewWebhook(t)
+	var said []string
+	teller := notice.NewTeller(filepath.Join(t.TempDir(), "told.json"), func(text string) { said = append(said, text) })
+	o := notice.Options{Pause: time.Nanosecond, Tries: 1}
+	teller.Ping(notice.New([]notice.Entry{{Ping: notice.URL(w.URL + "/p")}}, o), "platform", notice.Start, "")
+	teller.Ping(notice.New([]notice.Entry{{Ping: "http://127.0.0.1:1/"}}, o), "platform", notice.Failure, "why")
+	teller.Ping(notice.New(nil, o), "platform", notice.Success, "")
+	teller.Close()
+	if got := w.Received(); len(got) != 1 || got[0].Path != "/p/start" {
+		t.Errorf("received %+v", got)
+	}
+	if len(said) != 1 || !strings.Contains(said[0], "ping fail did not arrive") {
+		t.Errorf("said %q", said)
+	}
+}

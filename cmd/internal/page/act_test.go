@@ -49,8 +49,8 @@ func newStage(t *testing.T, guard Guard) *stage {
 			AtWork: &daemon.AtWork{Name: "backup platform", Why: "schedule", Began: time.Now(), By: "<b>bold</b>"},
 		}
 	}
-	source.Live = func() Live {
-		return Live{Counts: output.Counts{FilesDone: 1, TotalFiles: 2, Current: []string{hostileName}}, Log: "<b>bold</b>"}
+	source.Live = func() daemon.Live {
+		return daemon.Live{Counts: output.Counts{FilesDone: 1, TotalFiles: 2, Current: []string{hostileName}}, Log: "<b>bold</b>"}
 	}
 	source.Start = func(job, by string) error { return s.ask("start " + job + " for " + by) }
 	source.Stop = func(job, by string) error { return s.ask("stop " + job + " for " + by) }
@@ -71,11 +71,11 @@ func (s *stage) ask(what string) error {
 	return s.refuse
 }
 
-func (s *stage) restore(ctx context.Context, w Wanted, follow func(func() Live)) (Restored, error) {
+func (s *stage) restore(ctx context.Context, w Wanted, follow func(func() daemon.Live)) (Restored, error) {
 	if w.Plan {
 		return Restored{Entries: 1, Bytes: 7, Need: 1 << 20}, nil
 	}
-	follow(func() Live { return Live{Counts: output.Counts{BytesDone: 3}} })
+	follow(func() daemon.Live { return daemon.Live{Counts: output.Counts{BytesDone: 3}} })
 	if err := os.WriteFile(filepath.Join(w.Into, "half"), []byte("hal"), 0o600); err != nil {
 		return Restored{}, err
 	}

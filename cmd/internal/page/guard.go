@@ -12,6 +12,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/config"
 )
 
 // Guard says who may see the page. Without a token and a header everybody may who reaches it: the
@@ -21,6 +24,26 @@ type Guard struct {
 	Header  string         // in which a proxy names who has logged in there; "": none does
 	Proxies []netip.Prefix // from where the header counts
 	Socket  bool           // it is served at a Unix socket, whose mode says who may connect
+}
+
+// GuardOf returns the guard that settings name, with the token in its file. It refuses to let
+// whoever reaches an address from another machine see the page.
+func GuardOf(serve config.Serve) (guard Guard, err error) {
+	if !serve.Page {
+		return guard, nil
+	}
+	if !serve.Guarded() && !config.IsLocal(serve.Listen) {
+		return guard, catalog.Misuse("%s is reached from other machines, and nothing says who may see the page there: set serve.token_file or serve.identity_header", serve.Listen)
+	}
+	if serve.TokenFile != "" {
+		if guard.Token, err = ReadToken(serve.TokenFile); err != nil {
+			return guard, err
+		}
+	}
+	_, guard.Socket = config.Socket(serve.Listen)
+	guard.Header = serve.IdentityHeader
+	guard.Proxies, err = serve.Proxies()
+	return guard, err
 }
 
 // shortestToken is the least length of a token: shorter ones can be guessed.

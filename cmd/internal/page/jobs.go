@@ -3,6 +3,7 @@ package page
 import (
 	"time"
 
+	"github.com/packstone/packstone/cmd/internal/daemon"
 	"github.com/packstone/packstone/cmd/internal/health"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
@@ -42,7 +43,7 @@ type doing struct {
 	Log        string      `json:"log"`
 }
 
-func doingOf(l Live) doing {
+func doingOf(l daemon.Live) doing {
 	d := doing{
 		FilesDone: l.Counts.FilesDone, FilesTotal: l.Counts.TotalFiles, BytesDone: l.Counts.BytesDone, BytesTotal: l.Counts.TotalBytes,
 		Percent: int(100 * l.Counts.Share()), Errors: l.Counts.Errors, Log: l.Log,

@@ -54,7 +54,7 @@ type Source struct {
 	// Work is what the daemon has to do, and Live what the job at work has done so far; nil: there is
 	// no daemon. Start and Stop are for whoever by says.
 	Work  func() daemon.Work
-	Live  func() Live
+	Live  func() daemon.Live
 	Start func(job, by string) error
 	Stop  func(job, by string) error
 	// Say tells the log of an act; nil: nobody is told.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/daemon"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/cmd/internal/room"
 	"github.com/packstone/packstone/pipeline/browse"
@@ -95,7 +96,7 @@ func (v *visit) scratchPlace(r *room.Room) scratchPlace {
 	return p
 }
 
-func (v *visit) attemptState(a attempt, live Live) *attemptState {
+func (v *visit) attemptState(a attempt, live daemon.Live) *attemptState {
 	if live.Counts.TotalBytes = int64(a.plan.Bytes); a.state == planning {
 		live.Counts = output.Counts{}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/daemon"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/cmd/internal/room"
 )
@@ -30,19 +31,13 @@ type Restored struct {
 	Missing        string // why it is not complete; "": it is
 }
 
-// Live is what a job or a restore has done so far.
-type Live struct {
-	Counts output.Counts
-	Log    string // its last lines
-}
-
 // Scratch restores into rooms below a directory, one at a time, and knows how the last one went. A
 // restore that fails or is stopped leaves nothing. Its methods are safe to call at once.
 type Scratch struct {
 	// Directory is where rooms are made; "": the settings name none.
 	Directory func() string
 	// Restore restores. follow is given what tells at any time what was done.
-	Restore func(ctx context.Context, w Wanted, follow func(func() Live)) (Restored, error)
+	Restore func(ctx context.Context, w Wanted, follow func(func() daemon.Live)) (Restored, error)
 	// GiveBack drops a database that was made on a server for a restore.
 	GiveBack room.GiveBack
 	Free     func(dir string) (uint64, error)
@@ -62,7 +57,7 @@ type attempt struct {
 	state   string
 	note    room.Note
 	plan    Restored
-	live    func() Live
+	live    func() daemon.Live
 	stopped string // by whom
 	message string // why it was not done
 	room    string // where what was restored is
@@ -155,7 +150,7 @@ func (s *Scratch) fill(ctx context.Context, dir string, w Wanted) (Restored, err
 }
 
 // follow is told what tells what was done.
-func (s *Scratch) follow(live func() Live) {
+func (s *Scratch) follow(live func() daemon.Live) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last.live = live
@@ -242,7 +237,7 @@ func (s *Scratch) remove(name string) error {
 }
 
 // latest is the restore at work, or the last one, and what it has done so far.
-func (s *Scratch) latest() (a attempt, live Live, any bool) {
+func (s *Scratch) latest() (a attempt, live daemon.Live, any bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.last == nil {

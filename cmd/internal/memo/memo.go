@@ -1,0 +1,30 @@
+// Package memo remembers small values between runs of the program, each as JSON in a file of its
+// own. What is lost with such a file is done or told once more, and fails nothing.
+package memo
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/packstone/packstone/archive/disk"
+)
+
+// Recall reads into v what Remember wrote at path. Without such a file v stays as it is.
+func Recall(path string, v any) error {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, v)
+}
+
+// Remember replaces the file at path by v, as JSON. Readers see the old file or the new one.
+func Remember(path string, v any) error {
+	return disk.Replace(path, disk.Options{}, func(w io.Writer) error { return json.NewEncoder(w).Encode(v) })
+}
