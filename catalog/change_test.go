@@ -10,6 +10,7 @@ import (
 
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/archive/store/memory"
+	"github.com/packstone/packstone/archive/store/storetest"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/crypto"
 )
@@ -143,4 +144,31 @@ func TestRecipientsChangeAfterATryThatFailed(t *testing.T) {
 	if _, err := e.open(t, nil, wrong); !errors.Is(err, crypto.ErrWrongIdentity) {
 		t.Errorf("who was named in the failed try opens it: %v", err)
 	}
+}
+
+func TestWhatAConfigNamesIsDurableBeforeIt(t *testing.T) {
+	e := newEstate(t)
+	faulty := &storetest.Faulty{Store: e.store}
+	repo, err := catalog.Open(t.Context(), faulty, e.options(e.identity))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := repo.SetRecipients(t.Context(), e.owner, recipients(t, e.identity, identity(t))); err != nil {
+		t.Fatal(err)
+	}
+	named, durable := 0, false
+	for _, call := range faulty.Calls() {
+		switch {
+		case call.Op == storetest.Sync:
+			durable = true
+		case call.Op == storetest.Put && strings.HasPrefix(call.Name, "config/") && !durable:
+			t.Errorf("%s before a sync, in %v", call, faulty.Calls())
+		case call.Op == storetest.Put:
+			named, durable = named+1, false
+		}
+	}
+	if named < 2 {
+		t.Errorf("%d objects were put, want what the config names too", named)
+	}
+	e.mustOpen(t, nil, e.identity)
 }

@@ -246,10 +246,15 @@ func (r *Repository) inTheWay(ctx context.Context, number uint64, exists error) 
 	return fmt.Errorf("config %d was written by someone else at the same moment, try again: %w", number, exists)
 }
 
+// putConfig stores a config. What it names is durable before: without it, nobody could open the
+// repository.
 func (r *Repository) putConfig(ctx context.Context, owner crypto.Signer, c *Config) error {
 	data, err := signConfig(r.Format.Repository, owner, c)
 	if err != nil {
 		return err
+	}
+	if err := r.Store.Sync(ctx); err != nil {
+		return fmt.Errorf("write config %d: %w", c.Number, err)
 	}
 	err = putOwn(ctx, r.Store, configName(c.Number), data)
 	if errors.Is(err, store.ErrExist) {

@@ -31,7 +31,7 @@ func lockLane(cache *Cache, lane Lane) (*laneLock, error) {
 	if path == "" {
 		return &laneLock{}, nil
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := disk.MakeDirectory(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("lock lane %s: %w", lane, err)
 	}
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
@@ -65,12 +65,24 @@ func (l *laneLock) knows(nonce string) bool {
 	return slices.Contains(l.last, nonce)
 }
 
-// keep stores a session's nonce in the file before the session is opened.
+// keep stores a session's nonce in the file before the session is opened. It is on the disk then: a
+// host that has lost its power recognizes the session as its own, and ends it.
 func (l *laneLock) keep(nonce string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	isNew := len(l.last) == 0
 	l.last = append([]string{nonce}, l.last[:min(len(l.last), keptNonces-1)]...)
-	return l.write()
+	if err := l.write(); err != nil || l.file == nil {
+		return err
+	}
+	err := l.file.Sync()
+	if err == nil && isNew {
+		err = disk.SyncDirectory(filepath.Dir(l.file.Name()))
+	}
+	if err != nil {
+		return fmt.Errorf("keep the session's nonce: %w", err)
+	}
+	return nil
 }
 
 // opened records that the session with the last nonce is open, so that no other session of the file

@@ -47,6 +47,9 @@ func (s *step) String() string {
 var common = []string{"backup", "backup", "backup", "restore", "check", "forget", "undelete", "hold", "prune", "prune", "repack", "roll up", "rewrite",
 	"copy", "damage and repair", "wait"}
 
+// GoString is how rapid prints a step.
+func (s *step) GoString() string { return s.String() }
+
 func anyStep(malice bool) *rapid.Generator[*step] {
 	kinds := common
 	if malice {

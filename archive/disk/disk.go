@@ -14,16 +14,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Options say how Replace writes a file.
+// Options say how Replace and Create write a file.
 type Options struct {
 	Prefix string // of the name that it has before it is whole
-	Sync   bool   // it is on the disk before it has its name: a crash of the machine leaves the old or the new one
+	// Sync has it on the disk before it has its name, and its name before they return: a crash of the
+	// machine leaves the old file or the new one, and later the new one.
+	Sync bool
 }
 
 // Replace writes a file under a temporary name in the same directory, readable by its owner only,
 // and renames it to path when it is complete: readers see the old file or the new one. If Replace
 // fails, the old file remains, and the temporary one is removed.
 func Replace(path string, o Options, write func(io.Writer) error) error {
+	return o.write(path, write, os.Rename)
+}
+
+// Create is like Replace, but fails with fs.ErrExist if there is a file at path.
+func Create(path string, o Options, write func(io.Writer) error) error {
+	return o.write(path, write, renameNew)
+}
+
+func (o Options) write(path string, write func(io.Writer) error, rename func(from, to string) error) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), o.Prefix+"*")
 	if err != nil {
 		return err
@@ -33,10 +44,76 @@ func Replace(path string, o Options, write func(io.Writer) error) error {
 		err = tmp.Sync()
 	}
 	if err = errors.Join(err, tmp.Close()); err == nil {
-		err = os.Rename(tmp.Name(), path)
+		err = rename(tmp.Name(), path)
 	}
 	if err != nil {
 		os.Remove(tmp.Name())
+		return err
+	}
+	if !o.Sync {
+		return nil
+	}
+	if err := SyncDirectory(filepath.Dir(path)); !errors.Is(err, fs.ErrPermission) { // who may not read it can't
+		return err
+	}
+	return nil
+}
+
+// renameNew renames a file unless there is one of its new name. Where there are no hard links, an
+// empty file stands there until it has the name.
+func renameNew(from, to string) error {
+	err := os.Link(from, to)
+	if err == nil {
+		return os.Remove(from)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	claim, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(claim.Close(), os.Rename(from, to)); err != nil {
+		os.Remove(to)
+		return err
+	}
+	return nil
+}
+
+// MakeDirectory makes a directory for its owner only, and those above it that are missing. Their
+// names are on the disk when it returns.
+func MakeDirectory(path string) error {
+	var above []string
+	for at := path; !exists(at) && filepath.Dir(at) != at; at = filepath.Dir(at) {
+		above = append(above, filepath.Dir(at))
+	}
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return err
+	}
+	for _, dir := range above {
+		if err := SyncDirectory(dir); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
+	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// SyncDirectory has the names in a directory on the disk when it returns. Some network file systems
+// do not support this; their servers write names through.
+func SyncDirectory(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("sync a directory: %w", err)
+	}
+	defer dir.Close()
+	err = dir.Sync()
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) {
+		return nil
 	}
 	return err
 }

@@ -64,6 +64,32 @@ func TestAFileIsReplacedWholeOrNotAtAll(t *testing.T) {
 	}
 }
 
+func TestAFileIsCreatedUnlessThereIsOne(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	if err := MakeDirectory(dir); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "file")
+	for i, want := range []error{nil, fs.ErrExist} {
+		err := Create(path, Options{Prefix: ".tmp-", Sync: true}, func(w io.Writer) error {
+			_, err := fmt.Fprint(w, i)
+			return err
+		})
+		if !errors.Is(err, want) {
+			t.Errorf("attempt %d: %v, want %v", i, err, want)
+		}
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != "0" {
+		t.Errorf("it has %q, %v, want the first content", got, err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("left: %v, %v, want the file alone", left, err)
+	}
+	if err := MakeDirectory(path); err == nil {
+		t.Error("a directory was made where a file is")
+	}
+}
+
 func TestErrorsOfServersAreTold(t *testing.T) {
 	for _, test := range []struct {
 		err           error

@@ -9,13 +9,6 @@ import (
 	"fmt"
 )
 
-// Overwriter is what an adapter implements besides Store, so that ProveAppendOnly can test what the
-// storage forbids. Nothing else calls it.
-type Overwriter interface {
-	// Overwrite stores data under name, and replaces an object of that name.
-	Overwrite(ctx context.Context, name string, data []byte) error
-}
-
 // Immutable says what the credentials can do to an existing object.
 type Immutable struct {
 	Overwritten bool // its content is another now

@@ -69,7 +69,7 @@ func TestProveAppendOnlyLooksAtWhatBecameOfTheObject(t *testing.T) {
 }
 
 func TestProveAppendOnlySaysWhatItCannotTry(t *testing.T) {
-	if _, err := store.ProveAppendOnly(t.Context(), memory.New()); !errors.Is(err, store.ErrInvalid) {
+	if _, err := store.ProveAppendOnly(t.Context(), struct{ store.Store }{memory.New()}); !errors.Is(err, store.ErrInvalid) {
 		t.Errorf("a store that can't be asked to overwrite: %v, want %v", err, store.ErrInvalid)
 	}
 }

@@ -13,9 +13,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/catalog/index/tables"
 )
 
 // library holds index runs, as a repository does, and counts how often one is read. Its packs have
@@ -395,6 +398,50 @@ func TestManyProcessesShareOneIndexOnDisk(t *testing.T) {
 	for _, x := range all[4:] {
 		w.verify(x)
 	}
+}
+
+// Another process that has locked the tables, and was stopped then, delays a look-up for a minute,
+// once.
+func TestALockedIndexOnDiskIsLeftToItsHolder(t *testing.T) {
+	for name, damaged := range map[string]bool{"whole": false, "damaged": true} {
+		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { besideAHolder(t, damaged) }) })
+	}
+}
+
+func besideAHolder(t *testing.T, damaged bool) {
+	w := newLibrary(t, 1, 1)
+	w.verify(w.index()) // makes tables
+	if damaged {
+		damageIndex(t, w.cache, "chunks", func(b []byte) []byte { return make([]byte, len(b)) })
+	}
+	holder, err := tables.Extend(t.Context(), w.cache, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Close()
+	begun, warnings, temp := time.Now(), 0, t.TempDir()
+	x := w.empty(Options{Dir: w.cache, TempDir: temp, Warn: func(string, ...any) { warnings++ }})
+	x.most = 1500
+	for range 3 { // of which the second and third outgrow the memory
+		w.publish(1)
+		w.want(x)
+		w.verify(x)
+	}
+	x.Add(scaleRunPack(w.packs), scaleRunPack(w.packs+1))
+	w.packs += 2
+	w.verify(x)
+	if n := x.hot.Len(); n > x.most {
+		t.Errorf("%d chunks in memory, want %d at most", n, x.most)
+	}
+	if took := time.Since(begun); took < patience || took > patience+time.Second {
+		t.Errorf("it took %v, want %v", took, patience)
+	}
+	if want := map[bool]int{false: 1, true: 2}[damaged]; warnings != want {
+		t.Errorf("%d warnings, want %d", warnings, want)
+	}
+	holder.Close()
+	w.packs -= 2 // which are not published
+	w.verify(w.index())
 }
 
 func TestDamageIsMadeGoodWhileManyLookUp(t *testing.T) {

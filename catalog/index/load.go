@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -19,6 +20,10 @@ const mergeAtEnd = 4 << 20
 
 // runsAtOnce is how many index runs are fetched at once.
 const runsAtOnce = 4
+
+// patience is how long a process waits for another one that extends the same tables. It may have
+// stopped, or wait for a store that does not answer.
+const patience = time.Minute
 
 // Want makes the index use runs, and returns how many of them are new to it. named are all runs
 // that any record names. The index reads the runs at its first look-up, or now if there was one.
@@ -63,8 +68,10 @@ func (x *Index) load(ctx context.Context) error {
 		return nil
 	}
 	x.opened = true
-	if err := x.loadRuns(ctx); err != nil {
-		return fmt.Errorf("load the index: %w", err)
+	for again := true; again; again = len(x.missing()) > 0 { // if what was on disk has given way to private tables
+		if err := x.loadRuns(ctx); err != nil {
+			return fmt.Errorf("load the index: %w", err)
+		}
 	}
 	x.stale.Store(false)
 	return nil
@@ -94,8 +101,18 @@ func (x *Index) loadRuns(ctx context.Context) error {
 	if err == nil || store.Unavailable(ctx, err) != nil {
 		return err
 	}
+	if errors.Is(err, tables.ErrBusy) {
+		x.leave()
+	}
 	// A cache that cannot be written to only costs memory.
 	return x.loadToMemory(ctx)
+}
+
+// leave leaves the tables to another process that has held them for too long. What was on disk when
+// they were opened may still be read.
+func (x *Index) leave() {
+	x.o.Warn("another process has locked the cached index in %s for %v; going on without it; end that process if it hangs", x.o.Dir, patience)
+	x.inMemoryOnly = true
 }
 
 // directory returns the directory of the tables, "" if there is none.
@@ -179,7 +196,11 @@ func (x *Index) cool(set *tables.Set) {
 // extend writes runs to disk: those that this process has in memory and, if fetch is set, those
 // that are missing.
 func (x *Index) extend(ctx context.Context, dir string, fetch bool) error {
-	w, err := tables.Extend(ctx, dir, fetch)
+	wait := time.Duration(0)
+	if fetch {
+		wait = patience
+	}
+	w, err := tables.Extend(ctx, dir, wait)
 	if err != nil {
 		return err
 	}
@@ -295,8 +316,12 @@ func (x *Index) drop(ctx context.Context, damaged *tables.Set, forGood bool) {
 }
 
 func (x *Index) dropFiles(ctx context.Context, generation uint64) {
-	if dir := x.directory(); dir != "" {
-		_ = tables.Drop(ctx, dir, generation)
+	dir := x.directory()
+	if dir == "" {
+		return
+	}
+	if err := tables.Drop(ctx, dir, generation, patience); errors.Is(err, tables.ErrBusy) {
+		x.leave()
 	}
 }
 

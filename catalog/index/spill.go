@@ -53,6 +53,10 @@ func (x *Index) spill(ctx context.Context) {
 		delete(x.runs, name)
 		delete(x.offered, name)
 		x.o.TempDir = ""
+		return
+	}
+	if len(x.missing()) > 0 { // of tables that are left to another process
+		x.stale.Store(true)
 	}
 }
 

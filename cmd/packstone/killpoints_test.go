@@ -63,6 +63,12 @@ func (s *oneAtATime) Put(ctx context.Context, name string, data []byte, digest s
 	return s.Store.Put(ctx, name, data, digest)
 }
 
+func (s *oneAtATime) Overwrite(ctx context.Context, name string, data []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return store.Overwrite(ctx, s.Store, name, data)
+}
+
 func (s *oneAtATime) Get(ctx context.Context, name string, offset, length int64, dst []byte) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -153,8 +159,8 @@ func TestSoakWhatIsKilledAtAnyCallOfTheStorageGoesOn(t *testing.T) {
 	t.Logf("kill points of %d verbs: %d; resumed %d states", len(killedVerbs), points, states)
 }
 
-// photographed runs a verb in a copy of a place.
-func photographed(t *testing.T, base *place, saved string, v killed) *camera {
+// prepared is a copy of a place with what a verb needs.
+func prepared(t *testing.T, base *place, saved string, v killed) *place {
 	t.Helper()
 	left, _ := filepath.Glob(filepath.Join(filepath.Dir(base.dir), "state*")) // of a verb that has failed
 	for _, dir := range append(left, saved+".next") {
@@ -169,11 +175,17 @@ func photographed(t *testing.T, base *place, saved string, v killed) *camera {
 	if v.before != nil {
 		v.before(p)
 	}
+	return p
+}
+
+// photographed runs a verb in a copy of a place.
+func photographed(t *testing.T, base *place, saved string, v killed) *camera {
+	t.Helper()
+	p := prepared(t, base, saved, v)
 	c := &camera{place: p}
 	c.shoot()
-	verb := p.words(v.verb)
 	p.through = c.through
-	p.must(verb...)
+	p.must(p.words(v.verb)...)
 	p.through = nil
 	c.shoot()
 	return c

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -51,6 +52,26 @@ var killedVerbs = []killed{
 	{name: "restore", verb: []string{"restore", "latest", "--target", "@/out"}, codes: []int{4}, again: []string{"restore", "latest", "--target", "@/out", "--overwrite", "always"}, kept: outIsWhole},
 	{name: "restore in place", before: spoiled, verb: []string{"restore", "--set", "set", "--at", "2999-01-01", "--in-place", "--delete", "--yes"}, kept: sourceIsLatest},
 	{name: "restore, undone", before: restored, verb: []string{"restore", "--undo", "REPORT", "--yes"}, codes: []int{4}, kept: sourceIsSpoiled},
+}
+
+// localVerbs write nothing to a repository.
+var localVerbs = []killed{
+	{name: "db export", before: withTable, verb: []string{"db", "export", "--from", "sqlite:@/table.db", "@/out.sqlite"}, again: []string{"db", "export", "--from", "sqlite:@/table.db", "@/out.sqlite"}, codes: []int{4}},
+	{name: "db import", before: exported, verb: []string{"db", "import", "@/out.sqlite", "--to", "sqlite:@/new.db"}, codes: []int{4}},
+	{name: "key generate", verb: []string{"key", "generate", "--classic", "-o", "@/keys/new"}, codes: []int{4}},
+}
+
+func withTable(p *place) {
+	p.t.Helper()
+	sql := "create table t (id integer primary key, name text); insert into t values (1, 'one'), (2, 'two')"
+	if out, err := exec.Command("sqlite3", p.path("table.db"), sql).CombinedOutput(); err != nil {
+		p.t.Fatalf("make a table: %v\n%s", err, out)
+	}
+}
+
+func exported(p *place) {
+	withTable(p)
+	p.must("db", "export", "--from", "sqlite:@/table.db", "@/out.sqlite")
 }
 
 // words are those of a command with what is only known in the place.

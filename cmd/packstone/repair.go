@@ -39,7 +39,7 @@ func newRepair(a *app) *cobra.Command {
 stores what the damaged packs contained in new ones, where restores of old snapshots find it too;
 what the sources no longer have stays lost. --from REPOSITORY replaces each damaged object by the
 same object of a mirror, that is, a copy of this repository with the same objects; this needs the
-right to delete.`,
+right to overwrite.`,
 		Example: `  packstone repair --from source platform
   packstone repair --from s3://mirror/platform`,
 	}

@@ -43,9 +43,9 @@ func CopyAllBack(ctx context.Context, to, from store.Store, findings []Finding, 
 }
 
 // CopyBack replaces a damaged or missing content object by a copy from another store. It checks the
-// copy against the object's name before it changes anything. Nothing is ever overwritten, so it
-// first deletes the damaged object, which the credentials must allow. It fails with
-// archive.ErrDamaged if the copy is damaged too.
+// copy against the object's name before it changes anything. It overwrites the damaged object, which
+// the credentials must allow: were that deleted first, a delete whose answer was lost could arrive
+// after the good copy, and take it. It fails with archive.ErrDamaged if the copy is damaged too.
 func CopyBack(ctx context.Context, to, from store.Store, object string) error {
 	kind, name, ok := contentOf(object)
 	if !ok {
@@ -62,8 +62,8 @@ func CopyBack(ctx context.Context, to, from store.Store, object string) error {
 	if !errors.Is(err, store.ErrExist) {
 		return err
 	}
-	if err := to.Delete(ctx, object); err != nil {
-		return fmt.Errorf("make room for a good copy: %w", err)
+	if err := store.Overwrite(ctx, to, object, data); err != nil {
+		return fmt.Errorf("put a good copy in the place of a damaged object: %w", err)
 	}
-	return to.Put(ctx, object, data, name)
+	return nil
 }

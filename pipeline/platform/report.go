@@ -209,7 +209,7 @@ var ErrBusy = errors.New("another process restores this platform now, or undoes 
 // Hold keeps other processes from the reports of a set, in a directory which it makes. What is
 // known of them is to be read after that.
 func Hold(dir, set string) (*File, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := disk.MakeDirectory(dir); err != nil {
 		return nil, fmt.Errorf("keep a report: %w", err)
 	}
 	lock, err := os.OpenFile(filepath.Join(dir, set+".lock"), os.O_CREATE|os.O_RDWR, 0o600)

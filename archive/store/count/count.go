@@ -128,6 +128,15 @@ func (s *Store) Put(ctx context.Context, name string, data []byte, digest store.
 	return err
 }
 
+// Overwrite implements store.Overwriter, if the store does. It counts as a Put.
+func (s *Store) Overwrite(ctx context.Context, name string, data []byte) error {
+	place := s.begin()
+	err := store.Overwrite(ctx, s.Store, name, data)
+	s.end(place, 1)
+	s.puts.add(len(data), err)
+	return err
+}
+
 // Get implements store.Store.
 func (s *Store) Get(ctx context.Context, name string, offset, length int64, dst []byte) ([]byte, error) {
 	place := s.begin()

@@ -47,6 +47,11 @@ func (s *Store) Hedged() int64 {
 	return s.hedged
 }
 
+// Overwrite implements store.Overwriter, if the store does.
+func (s *Store) Overwrite(ctx context.Context, name string, data []byte) error {
+	return store.Overwrite(ctx, s.Store, name, data)
+}
+
 // Get implements store.Store.
 func (s *Store) Get(ctx context.Context, name string, offset, length int64, dst []byte) ([]byte, error) {
 	long := s.long(length)

@@ -36,6 +36,11 @@ func (s *limited) Put(ctx context.Context, name string, data []byte, digest stor
 	return s.do(ctx, "put", name, func() (int, error) { return len(data), s.Store.Put(ctx, name, data, digest) })
 }
 
+// Overwrite implements store.Overwriter, if the store does.
+func (s *limited) Overwrite(ctx context.Context, name string, data []byte) error {
+	return s.do(ctx, "overwrite", name, func() (int, error) { return len(data), store.Overwrite(ctx, s.Store, name, data) })
+}
+
 // Get implements store.Store.
 func (s *limited) Get(ctx context.Context, name string, offset, length int64, dst []byte) (got []byte, err error) {
 	got = dst

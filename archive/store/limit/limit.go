@@ -202,6 +202,14 @@ func (s *limited) Put(ctx context.Context, name string, data []byte, digest stor
 	return s.Store.Put(ctx, name, data, digest)
 }
 
+// Overwrite implements store.Overwriter, if the store does.
+func (s *limited) Overwrite(ctx context.Context, name string, data []byte) error {
+	if err := wait(ctx, s.limits.up, len(data)); err != nil {
+		return fmt.Errorf("overwrite %s: %w", name, err)
+	}
+	return store.Overwrite(ctx, s.Store, name, data)
+}
+
 // Get implements store.Store.
 func (s *limited) Get(ctx context.Context, name string, offset, length int64, dst []byte) ([]byte, error) {
 	got, err := s.Store.Get(ctx, name, offset, length, dst)

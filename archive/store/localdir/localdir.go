@@ -222,20 +222,11 @@ func (s *Store) Sync(ctx context.Context) error {
 	return s.failed
 }
 
-// syncDir makes the entries of a directory durable. Some network file systems do not support this;
-// their servers write names through.
+// syncDir makes the entries of a directory durable.
 func syncDir(dir string) error {
-	d, err := os.Open(dir)
+	err := disk.SyncDirectory(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // someone removed it, and what was in it
-	}
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	err = d.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
-		return nil
 	}
 	return err
 }

@@ -45,6 +45,17 @@ var (
 	_ store.Overwriter = (*Bucket)(nil)
 )
 
+// Clone returns a bucket with the same objects, of which each has its own from then on.
+func (b *Bucket) Clone() *Bucket {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	next := &Bucket{Now: b.Now, Rules: b.Rules, Bypass: b.Bypass, count: b.count, objects: map[string][]version{}}
+	for name, all := range b.objects {
+		next.objects[name] = slices.Clone(all)
+	}
+	return next
+}
+
 func (b *Bucket) now() time.Time {
 	if b.Now != nil {
 		return b.Now()

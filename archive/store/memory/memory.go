@@ -57,6 +57,18 @@ func (s *Store) Put(ctx context.Context, name string, data []byte, digest store.
 	return nil
 }
 
+// Overwrite implements store.Overwriter.
+func (s *Store) Overwrite(ctx context.Context, name string, data []byte) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("overwrite %s: %w", name, err)
+	}
+	if !store.ValidName(name) || len(data) > store.MaxObject {
+		return fmt.Errorf("overwrite %q of %d bytes: %w", name, len(data), store.ErrInvalid)
+	}
+	s.Set(name, data)
+	return nil
+}
+
 // Get implements store.Store.
 func (s *Store) Get(ctx context.Context, name string, offset, length int64, dst []byte) ([]byte, error) {
 	if err := ctx.Err(); err != nil {

@@ -263,6 +263,11 @@ func (s *Store) Put(ctx context.Context, name string, data []byte, digest store.
 	return s.do(ctx, "put "+name, func(ctx context.Context) error { return s.Store.Put(ctx, name, data, digest) })
 }
 
+// Overwrite implements store.Overwriter, if the store does.
+func (s *Store) Overwrite(ctx context.Context, name string, data []byte) error {
+	return s.do(ctx, "overwrite "+name, func(ctx context.Context) error { return store.Overwrite(ctx, s.Store, name, data) })
+}
+
 // Get implements store.Store.
 func (s *Store) Get(ctx context.Context, name string, offset, length int64, dst []byte) ([]byte, error) {
 	got := dst

@@ -96,8 +96,11 @@ func (s *Store) Overwrite(ctx context.Context, name string, data []byte) error {
 	if !store.ValidName(name) {
 		return fmt.Errorf("overwrite %q: %w", name, store.ErrInvalid)
 	}
-	body := bucket.Body{Data: data, SHA: sha256.Sum256(data)}
-	if err := s.client.Put(ctx, s.prefix+name, body, bucket.PutOptions{Header: octets}); err != nil {
+	body, o := bucket.Body{Data: data, SHA: sha256.Sum256(data)}, bucket.PutOptions{Header: octets}
+	if s.class != nil {
+		o.Class = s.class(name)
+	}
+	if err := s.client.Put(ctx, s.prefix+name, body, o); err != nil {
 		return s.failed("overwrite", name, err)
 	}
 	return nil

@@ -10,7 +10,7 @@ import (
 	"github.com/packstone/packstone/archive/store"
 )
 
-// Op is a method of store.Store, or of store.Locker, that Faulty can break.
+// Op is a method of store.Store, store.Locker or store.Overwriter that Faulty can break.
 type Op int
 
 // The methods of store.Store that do something.
@@ -23,11 +23,12 @@ const (
 	Versions // of store.Locker, as those below
 	LockOf
 	Extend
+	Overwrite // of store.Overwriter
 )
 
 // String returns the method's name.
 func (op Op) String() string {
-	return [...]string{"Put", "Get", "List", "Delete", "Sync", "Versions", "LockOf", "Extend"}[op]
+	return [...]string{"Put", "Get", "List", "Delete", "Sync", "Versions", "LockOf", "Extend", "Overwrite"}[op]
 }
 
 // Call is one call that Faulty has seen.
@@ -177,6 +178,17 @@ func (f *Faulty) Put(ctx context.Context, name string, data []byte, digest store
 		return err
 	}
 	return f.ask(f.After, Put, name)
+}
+
+// Overwrite implements store.Overwriter, if the store does.
+func (f *Faulty) Overwrite(ctx context.Context, name string, data []byte) error {
+	if err := f.before(ctx, Overwrite, name); err != nil {
+		return err
+	}
+	if err := store.Overwrite(ctx, f.Store, name, data); err != nil {
+		return err
+	}
+	return f.ask(f.After, Overwrite, name)
 }
 
 // Get implements store.Store.

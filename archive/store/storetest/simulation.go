@@ -106,7 +106,7 @@ func (s *Simulation) note(m Mishap, after int, do func()) {
 }
 
 // Client is one client of a Simulation. Of what the bucket implements besides store.Store, only
-// listings of versions and changes of locks go wrong.
+// listings of versions, changes of locks and overwriting go wrong.
 type Client struct {
 	*memory.Bucket
 	sim     *Simulation
@@ -226,6 +226,12 @@ func (e *event) before() error {
 func (c *Client) Put(ctx context.Context, name string, data []byte, digest store.Digest) error {
 	data = slices.Clone(data) // it may arrive when the caller uses them again
 	return c.write(ctx, Put, name, func(ctx context.Context) error { return c.Bucket.Put(ctx, name, data, digest) })
+}
+
+// Overwrite implements store.Overwriter.
+func (c *Client) Overwrite(ctx context.Context, name string, data []byte) error {
+	data = slices.Clone(data)
+	return c.write(ctx, Overwrite, name, func(ctx context.Context) error { return c.Bucket.Overwrite(ctx, name, data) })
 }
 
 // Delete implements store.Store.

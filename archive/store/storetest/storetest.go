@@ -44,6 +44,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"ListPages", listPages},
 		{"DeleteIsIdempotent", deleteIdempotent},
 		{"PutAfterDelete", putAfterDelete},
+		{"OverwriteReplaces", overwriteReplaces},
 		{"EndedContext", endedContext},
 		{"ConcurrentUse", concurrentUse},
 		{"DataIsNotKept", dataIsNotKept},
@@ -439,6 +440,32 @@ func putAfterDelete(t *testing.T, s store.Store) {
 		if err := s.Delete(context.Background(), "a/b/c"); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// overwriteReplaces tests a store.Overwriter. A store that is none is told as such by ErrInvalid.
+func overwriteReplaces(t *testing.T, s store.Store) {
+	mustPut(t, s, "packs/ab/c", []byte("the first one"))
+	if _, ok := s.(store.Overwriter); !ok {
+		if err := store.Overwrite(context.Background(), s, "packs/ab/c", nil); !errors.Is(err, store.ErrInvalid) {
+			t.Fatalf("it can't overwrite, and returns %v, want ErrInvalid", err)
+		}
+		return
+	}
+	for _, content := range []string{"another one", "another one", ""} {
+		if err := store.Overwrite(context.Background(), s, "packs/ab/c", []byte(content)); err != nil {
+			t.Fatalf("overwrite: %v", err)
+		}
+		expect(t, s, "packs/ab/c", []byte(content))
+	}
+	if err := s.Sync(context.Background()); err != nil {
+		t.Fatalf("sync: %v", err)
+	}
+	if got := names(list(t, s, "packs/", "")); len(got) != 1 {
+		t.Fatalf("listed after overwriting: %q, want one object", got)
+	}
+	if err := store.Overwrite(context.Background(), s, "../c", nil); !errors.Is(err, store.ErrInvalid) {
+		t.Fatalf("overwrite a bad name: %v, want ErrInvalid", err)
 	}
 }
 

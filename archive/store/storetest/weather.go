@@ -42,8 +42,10 @@ var Silent = []Mishap{Truncated, Repeated, Flipped, Garbled}
 func (m Mishap) strikes(op Op) bool {
 	switch m {
 	case Late:
-		return op == Put || op == Delete || op == Extend
-	case Conflict, Garbled:
+		return op == Put || op == Delete || op == Extend || op == Overwrite
+	case Garbled:
+		return op == Put || op == Overwrite
+	case Conflict:
 		return op == Put
 	case BrokenOff:
 		return op == List || op == Versions

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/packstone/packstone/archive"
 )
@@ -30,7 +31,7 @@ func benchRun(number, packs int) (archive.Name, []archive.RunPack) {
 // benchSet makes tables of n chunks, and returns some of their ids.
 func benchSet(b *testing.B, n int) (*Set, []archive.ID) {
 	b.Helper()
-	w, err := Extend(b.Context(), b.TempDir(), true)
+	w, err := Extend(b.Context(), b.TempDir(), time.Minute)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -94,7 +95,7 @@ func BenchmarkIndexExtend(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		w, err := Extend(b.Context(), dir, true)
+		w, err := Extend(b.Context(), dir, time.Minute)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -114,7 +115,7 @@ func BenchmarkIndexExtend(b *testing.B) {
 
 func BenchmarkIndexOpen(b *testing.B) {
 	dir := b.TempDir()
-	w, err := Extend(b.Context(), dir, true)
+	w, err := Extend(b.Context(), dir, time.Minute)
 	if err != nil {
 		b.Fatal(err)
 	}

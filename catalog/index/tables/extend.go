@@ -42,9 +42,9 @@ type Writer struct {
 }
 
 // Extend returns a Writer for the tables in dir, which it makes if it does not exist. It drops
-// damaged tables. If another process is writing, Extend waits until ctx ends, or fails with ErrBusy
-// if wait is false.
-func Extend(ctx context.Context, dir string, wait bool) (*Writer, error) {
+// damaged tables. If another process is writing, Extend waits for it as long as patience lasts, and
+// then fails with ErrBusy.
+func Extend(ctx context.Context, dir string, patience time.Duration) (*Writer, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("extend the index on disk: %w", err)
 	}
@@ -53,7 +53,7 @@ func Extend(ctx context.Context, dir string, wait bool) (*Writer, error) {
 		return nil, fmt.Errorf("extend the index on disk: %w", err)
 	}
 	w := &Writer{dir: dir, lock: lock}
-	if err := w.wait(ctx, wait); err != nil {
+	if err := w.wait(ctx, patience); err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("extend the index on disk: %w", err)
 	}
@@ -61,12 +61,12 @@ func Extend(ctx context.Context, dir string, wait bool) (*Writer, error) {
 	return w, nil
 }
 
-func (w *Writer) wait(ctx context.Context, wait bool) error {
-	for {
+func (w *Writer) wait(ctx context.Context, patience time.Duration) error {
+	for begun := time.Now(); ; {
 		if free, err := disk.TryLock(w.lock); free || err != nil {
 			return err
 		}
-		if !wait {
+		if time.Since(begun) >= patience {
 			return ErrBusy
 		}
 		select {
@@ -118,9 +118,9 @@ func (w *Writer) Count(isUsed func(run archive.Name) bool) (used, all int64) {
 }
 
 // Drop removes the tables in dir, unless another process has replaced them by tables of another
-// generation. Generation 0 means any.
-func Drop(ctx context.Context, dir string, generation uint64) error {
-	w, err := Extend(ctx, dir, true)
+// generation. Generation 0 means any. It waits as Extend does.
+func Drop(ctx context.Context, dir string, generation uint64, patience time.Duration) error {
+	w, err := Extend(ctx, dir, patience)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/packstone/packstone/archive"
 )
@@ -138,7 +139,7 @@ func (m *model) verifyPacks(t *testing.T, s *Set) {
 // extend adds a run in a Writer of its own.
 func extend(t testing.TB, dir string, runs ...[]archive.RunPack) *Set {
 	t.Helper()
-	w, err := Extend(t.Context(), dir, true)
+	w, err := Extend(t.Context(), dir, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,11 +232,11 @@ func TestWhatWasNotCommittedIsDropped(t *testing.T) {
 	packs := randomPacks(r, 5, 300, nil)
 	m.add(packs)
 	extend(t, dir, packs)
-	w, err := Extend(t.Context(), dir, true)
+	w, err := Extend(t.Context(), dir, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Extend(t.Context(), dir, false); !errors.Is(err, ErrBusy) {
+	if _, err := Extend(t.Context(), dir, 0); !errors.Is(err, ErrBusy) {
 		t.Errorf("a second writer: got %v, want ErrBusy", err)
 	}
 	if err := w.Add(randomName(r), randomPacks(r, 50, 100, nil)); err != nil {
@@ -396,7 +397,7 @@ func (m *model) verifyDamaged(t *testing.T, dir, what string, r *rand.Rand) {
 	if err != nil && !errors.Is(err, ErrDamaged) {
 		t.Errorf("%s: got %v, want ErrDamaged", what, err)
 	}
-	w, err := Extend(t.Context(), dir, true)
+	w, err := Extend(t.Context(), dir, time.Minute)
 	if err != nil {
 		t.Fatalf("%s: extend: %v", what, err)
 	}
@@ -443,7 +444,7 @@ func TestADirectoryThatCannotBeMadeIsAnError(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Extend(t.Context(), filepath.Join(path, "below"), true); err == nil || errors.Is(err, fs.ErrNotExist) {
+	if _, err := Extend(t.Context(), filepath.Join(path, "below"), time.Minute); err == nil || errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v, want an error that is not of a missing file", err)
 	}
 }

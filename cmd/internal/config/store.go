@@ -54,6 +54,11 @@ type Storage struct {
 	retries *retry.Store
 }
 
+// Overwrite implements store.Overwriter.
+func (s *Storage) Overwrite(ctx context.Context, name string, data []byte) error {
+	return store.Overwrite(ctx, s.Store, name, data)
+}
+
 // InFlight returns what limits the requests in flight, nil for a directory without a limit.
 func (s *Storage) InFlight() *inflight.Limiter { return s.limiter }
 

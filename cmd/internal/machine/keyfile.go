@@ -3,12 +3,14 @@ package machine
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/packstone/packstone/archive/disk"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/cmd/internal/config"
@@ -41,21 +43,17 @@ func lastLine(text []byte) string {
 	return last
 }
 
-// WriteKey creates a key file that only its owner can read. It never replaces a file.
+// WriteKey creates a key file that only its owner can read. It never replaces a file. A crash leaves
+// the whole file or none, and when WriteKey returns, it outlives a crash.
 func WriteKey(path string, text []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := disk.MakeDirectory(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("write key file: %w", err)
 	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	err := disk.Create(path, disk.Options{Prefix: ".key-", Sync: true}, writes(text))
 	if errors.Is(err, fs.ErrExist) {
 		return catalog.Refuse("write key file %s: the file exists; move it away first", path)
 	}
 	if err != nil {
-		return fmt.Errorf("write key file: %w", err)
-	}
-	_, err = file.Write(text)
-	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
-		os.Remove(path)
 		return fmt.Errorf("write key file %s: %w", path, err)
 	}
 	return nil
@@ -83,14 +81,15 @@ func HandOver(key interface{ Encode() ([]byte, error) }, path string, admit func
 
 // replaceKey replaces a key file atomically.
 func replaceKey(path string, text []byte) error {
-	next := path + ".new"
-	os.Remove(next)
-	if err := WriteKey(next, text); err != nil {
-		return err
-	}
-	if err := os.Rename(next, path); err != nil {
-		os.Remove(next)
-		return fmt.Errorf("write key file: %w", err)
+	if err := disk.Replace(path, disk.Options{Prefix: ".key-", Sync: true}, writes(text)); err != nil {
+		return fmt.Errorf("write key file %s: %w", path, err)
 	}
 	return nil
+}
+
+func writes(text []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	}
 }
