@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 	"time"
@@ -146,6 +147,15 @@ func (f frame) Here() string {
 
 // In is the repository that is looked at, where one was chosen.
 func (f frame) In() string { return f.r.FormValue("in") }
+
+// UnlockURL leads to the form for an identity, and from there back here.
+func (f frame) UnlockURL() string {
+	q := url.Values{"next": {f.Here()}}
+	if f.In() != "" {
+		q.Set("in", f.In())
+	}
+	return "/unlock?" + q.Encode()
+}
 
 // LoggedIn reports whether there is somebody to log out.
 func (f frame) LoggedIn() bool { return f.session != nil && f.session.loggedIn }
