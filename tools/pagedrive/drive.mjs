@@ -3,7 +3,7 @@
 // it with the source. It restores into a scratch place, once stopped and once to its end, compares
 // that with the source, and removes it; and it starts, withdraws and stops jobs. It fails on an error
 // in the console, a request to elsewhere, a page wider than its window, and what axe-core finds
-// serious. With OUT it keeps a picture of each page.
+// serious. With OUT it keeps a picture of each page. The script pictures makes a platform for it.
 //
 //   apt-get install chromium && npm install
 //   PAGE_URL=http://127.0.0.1:8484 PAGE_TOKEN=$(cat token) FILES=/srv/files FILE=reports/sum.csv node drive.mjs
@@ -164,7 +164,11 @@ async function drive(browser, mode) {
   }
   await visit(page, mode, 'search', '/search?all=yes&q=' + encodeURIComponent(file.split('/').pop()));
   await visit(page, mode, 'compare', `/compare?before=${ids.at(-1)}&after=${ids[0]}`);
-  for (const [name, path] of [['restore', '/restore?source=files'], ['storage', '/storage?measure=yes'], ['jobs', '/jobs'], ['drills', '/drills']]) await visit(page, mode, name, path);
+  for (const [name, path] of [['restore', '/restore?source=files'], ['jobs', '/jobs'], ['drills', '/drills'], ['unlock', '/unlock']]) await visit(page, mode, name, path);
+  await page.goto(`${base}/storage`);
+  await page.click('#measure');
+  await settled(page, mode, '#measured td[data-label="Needs alone"]');
+  await look(page, mode, 'storage');
   await download(page);
   if (job) {
     await restore(page, mode);
