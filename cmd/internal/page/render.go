@@ -71,6 +71,8 @@ func moment(t time.Time) string {
 func span(l length) string {
 	d := time.Duration(l).Abs()
 	switch {
+	case d > 0 && d < 100*time.Millisecond:
+		return "< 0.1 s"
 	case d > 0 && d < 2*time.Second:
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	case d < time.Minute:
