@@ -1,6 +1,7 @@
 // Package rowdiff tells which rows two states of a database differ in, whatever the order is in
 // which they come. Both states are read once; what is equal cancels out as it comes, and what is left
-// waits in memory, or beyond a limit in files without a name. [Script] writes what is missing as SQL.
+// waits in memory, or beyond a limit in files without a name. [First] finds the first rows that differ,
+// and reads no further. [Script] writes what is missing as SQL.
 package rowdiff
 
 import (
