@@ -11,6 +11,7 @@ import (
 	"path"
 	"time"
 
+	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
 )
@@ -53,12 +54,17 @@ func (f *files) ContentID(name string) (id [32]byte, err error) {
 	if err != nil {
 		return id, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
+	return contentID(node.Chunks), nil
+}
+
+// contentID is the same for the same chunks, wherever they lie.
+func contentID(chunks []archive.Chunk) [32]byte {
 	h := sha256.New()
-	for i := range node.Chunks {
-		c := &node.Chunks[i]
+	for i := range chunks {
+		c := &chunks[i]
 		h.Write(binary.BigEndian.AppendUint32(c.ID[:], c.Length))
 	}
-	return [32]byte(h.Sum(nil)), nil
+	return [32]byte(h.Sum(nil))
 }
 
 // file is an open file.
