@@ -2,6 +2,8 @@ package fetch
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +11,7 @@ import (
 	"path"
 	"time"
 
+	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
 )
@@ -42,6 +45,26 @@ func (f *files) Open(name string) (fs.File, error) {
 	content := f.ahead.Add(node.Chunks)[0]
 	content.Begin()
 	return &file{node: node, content: content}, nil
+}
+
+// ContentID returns an id of what is in a file, without reading it. Files with the same id have the
+// same content; those of different domains have different ids all the same.
+func (f *files) ContentID(name string) (id [32]byte, err error) {
+	node, err := f.tree.Lookup(f.ctx, name)
+	if err != nil {
+		return id, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return contentID(node.Chunks), nil
+}
+
+// contentID is the same for the same chunks, wherever they lie.
+func contentID(chunks []archive.Chunk) [32]byte {
+	h := sha256.New()
+	for i := range chunks {
+		c := &chunks[i]
+		h.Write(binary.BigEndian.AppendUint32(c.ID[:], c.Length))
+	}
+	return [32]byte(h.Sum(nil))
 }
 
 // file is an open file.

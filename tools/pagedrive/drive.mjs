@@ -3,15 +3,15 @@
 // it with the source. It restores into a scratch place, once stopped and once to its end, compares
 // that with the source, and removes it; and it starts, withdraws and stops jobs. It fails on an error
 // in the console, a request to elsewhere, a page wider than its window, and what axe-core finds
-// serious. With OUT it keeps a picture of each page.
+// serious. With OUT it keeps a picture of each page. The script pictures makes a platform for it.
 //
 //   apt-get install chromium && npm install
 //   PAGE_URL=http://127.0.0.1:8484 PAGE_TOKEN=$(cat token) FILES=/srv/files FILE=reports/sum.csv node drive.mjs
 //
 // SET is platform and HOST p1 unless they say otherwise. FILES is what the source files backs up, as
-// it was backed up last; TEXT, a text in the source TEXT_SOURCE that several snapshots have in
-// several versions, is optional, and so is TABLE, a table with other rows in the last snapshot but one
-// of the source DATABASE. It restores and starts jobs only where serve.scratch is set and JOB names
+// it was backed up last, and FOLDER one in it that is looked at; TEXT, a text in the source TEXT_SOURCE
+// that several snapshots have in several versions, is optional, and so is TABLE, a table with other
+// rows in the last snapshot but one of the source DATABASE. It restores and starts jobs only where serve.scratch is set and JOB names
 // a job that takes some seconds, as does the restore of the source files: --limit-download helps.
 import assert from 'node:assert';
 import fs from 'node:fs';
@@ -19,7 +19,7 @@ import path from 'node:path';
 import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
 
-const { PAGE_URL: base, PAGE_TOKEN: token, OUT: out, FILES: files, FILE: file, TEXT: text, TEXT_SOURCE: textSource = 'settings', DATABASE: database, TABLE: table, JOB: job, SET: set = 'platform', HOST: host = 'p1' } = process.env;
+const { PAGE_URL: base, PAGE_TOKEN: token, OUT: out, FILES: files, FILE: file, FOLDER: folder = '', TEXT: text, TEXT_SOURCE: textSource = 'settings', DATABASE: database, TABLE: table, JOB: job, SET: set = 'platform', HOST: host = 'p1' } = process.env;
 const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const modes = [
   { name: '', width: 1280, height: 860, colorScheme: 'light' },
@@ -145,7 +145,7 @@ async function drive(browser, mode) {
   await visit(page, mode, 'timeline', `/timeline?set=${set}&host=${host}`);
   const ids = (await page.locator('tbody th a').evaluateAll((all) => all.map((a) => a.getAttribute('href')))).map((link) => new URL(link, base).searchParams.get('id'));
   await visit(page, mode, 'snapshot', `/snapshot?id=${ids[1]}`);
-  await visit(page, mode, 'browse', `/browse?id=${ids[0]}&source=files`);
+  await visit(page, mode, 'browse', `/browse?id=${ids[0]}&source=files&path=${encodeURIComponent(folder)}`);
   await visit(page, mode, 'file', `/file?id=${ids[0]}&source=files&path=${encodeURIComponent(file)}`);
   if (text) {
     await visit(page, mode, 'versions-list', `/versions?source=${textSource}&path=${encodeURIComponent(text)}`);
@@ -164,7 +164,11 @@ async function drive(browser, mode) {
   }
   await visit(page, mode, 'search', '/search?all=yes&q=' + encodeURIComponent(file.split('/').pop()));
   await visit(page, mode, 'compare', `/compare?before=${ids.at(-1)}&after=${ids[0]}`);
-  for (const [name, path] of [['restore', '/restore?source=files'], ['storage', '/storage?measure=yes'], ['jobs', '/jobs'], ['drills', '/drills']]) await visit(page, mode, name, path);
+  for (const [name, path] of [['restore', '/restore?source=files'], ['jobs', '/jobs'], ['drills', '/drills'], ['unlock', '/unlock']]) await visit(page, mode, name, path);
+  await page.goto(`${base}/storage`);
+  await page.click('#measure');
+  await settled(page, mode, '#measured td[data-label="Needs alone"]');
+  await look(page, mode, 'storage');
   await download(page);
   if (job) {
     await restore(page, mode);

@@ -39,6 +39,7 @@ var acts = []act{
 	{"restore/remove", []string{"place"}, (*visit).removeRestored},
 	{"jobs/start", []string{"job"}, (*visit).startJob},
 	{"jobs/stop", []string{"job"}, (*visit).stopJob},
+	{"storage/measure", nil, (*visit).startMeasure},
 }
 
 func (p *Page) actRoutes() {

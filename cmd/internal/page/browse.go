@@ -129,12 +129,20 @@ func (v *visit) crumbs(s *catalog.Snapshot, p catalog.Place) (all []crumb) {
 	if p.Path == "" {
 		return all
 	}
-	for i, part := range strings.Split(p.Path, "/") {
-		upTo := strings.Join(strings.Split(p.Path, "/")[:i+1], "/")
-		all = append(all, crumb{output.Name(part), v.link("/browse", "id", id, "source", p.Source, "path", upTo)})
+	parts := strings.Split(p.Path, "/")
+	first := max(0, len(parts)-crumbsShown)
+	for i := max(first-1, 0); i < len(parts); i++ {
+		name := output.Name(parts[i])
+		if i < first {
+			name = "…"
+		}
+		all = append(all, crumb{name, v.link("/browse", "id", id, "source", p.Source, "path", strings.Join(parts[:i+1], "/"))})
 	}
 	return all
 }
+
+// crumbsShown is how many of the last parts of a path have links of their own.
+const crumbsShown = 32
 
 // beside finds the same place in the snapshots before and after.
 func (here *spot) beside(v *visit, k *known, s *catalog.Snapshot, p catalog.Place) {

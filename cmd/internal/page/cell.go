@@ -2,6 +2,7 @@ package page
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"io"
 	"math"
@@ -65,5 +66,26 @@ func beginningOf(c database.Cell, n int) ([]byte, int64) {
 
 // sameCell reports whether two values are the same.
 func sameCell(a, b database.Cell) bool {
+	if a.Long != nil || b.Long != nil {
+		return a.Class == b.Class && sameContent(a, b)
+	}
 	return a.Class == b.Class && a.Int == b.Int && math.Float64bits(a.Float) == math.Float64bits(b.Float) && bytes.Equal(a.Bytes, b.Bytes)
+}
+
+// sameContent compares values of which at least one is in a file.
+func sameContent(a, b database.Cell) bool {
+	_, n := beginningOf(a, 0)
+	if _, m := beginningOf(b, 0); n != m {
+		return false
+	}
+	return sumOf(a) == sumOf(b)
+}
+
+func sumOf(c database.Cell) [sha256.Size]byte {
+	if c.Long == nil {
+		return sha256.Sum256(c.Bytes)
+	}
+	h := sha256.New()
+	_, _ = io.Copy(h, c.Long.Reader()) // what cannot be read passes for different
+	return [sha256.Size]byte(h.Sum(nil))
 }

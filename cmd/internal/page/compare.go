@@ -91,6 +91,9 @@ func (v *visit) compare() (any, error) {
 
 // offer lists the newest snapshots of the set.
 func (c *compared) offer(v *visit, k *known) {
+	for i := range c.Sets {
+		c.Sets[i].Here = c.Sets[i].Set == c.Set && c.Sets[i].Host == c.Host
+	}
 	of := k.of(string(c.Set), string(c.Host))
 	for i := len(of) - 1; i >= 0 && len(c.Choices) < 200; i-- {
 		c.Choices = append(c.Choices, v.row(k, of[i]))
@@ -142,7 +145,10 @@ func (c *compared) add(v *visit, before, after *catalog.Snapshot, source string,
 	c.Changes = append(c.Changes, r)
 }
 
-// Tally is how often something has happened.
+// Amount is by how many bytes what was compared has grown or shrunk.
+func (c *compared) Amount() int64 { return max(c.Grown, -c.Grown) }
+
+// tally is how often something has happened.
 type tally struct {
 	Word string
 	N    int

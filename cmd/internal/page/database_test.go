@@ -145,8 +145,41 @@ func TestOnlyTheFirstRowsOfATableAreShown(t *testing.T) {
 	if err := json.Unmarshal(answer.Body.Bytes(), &shown); err != nil {
 		t.Fatal(err)
 	}
-	if c := shown.Change; c == nil || c.Removed != 20000 || len(c.Rows) != firstRows || !c.TooMany() {
+	if c := shown.Change; c == nil || c.Removed != firstRows || len(c.Rows) != firstRows || !c.More {
 		t.Errorf("got %s", answer.Body)
+	}
+	w.shows(w.ofShop("/table", "table", "orders", "before", w.ids[0]), "More rows differ; these are the first 100")
+}
+
+func TestMoreThanMayWaitIsSaidPlainly(t *testing.T) {
+	w := newBareWorld(t, trusted)
+	text := strings.Repeat("text", compareMemory>>16)
+	for _, end := range []string{"", "!"} {
+		all := shop()
+		all.Data["steady"] = nil
+		for id := range int64(1<<14 + 100) { // more than compareMemory, without a key
+			all.Data["steady"] = append(all.Data["steady"], []db.Cell{databasetest.Int(id), databasetest.Text(text + end)})
+		}
+		steady := all.Model.Tables[1]
+		steady.Columns = append(steady.Columns, &db.Column{Name: "text", Type: db.Type{Kind: db.Text, Native: "text"}})
+		w.takeDatabase(all)
+	}
+	target := w.ofShop("/table", "table", "steady", "before", w.ids[0])
+	w.shows(target, "More rows differ than this page compares", "packstone db diff "+w.ids[0][:12]+":shop")
+	if body := w.get(target).Body.String(); strings.Contains(body, "Nothing differs") || strings.Contains(body, "No row differs") || strings.Contains(body, ">added<") {
+		t.Errorf("it says what it does not know: %s", body)
+	}
+}
+
+func TestLargeValuesAreComparedAndCut(t *testing.T) {
+	w := newBareWorld(t, trusted)
+	large := strings.Repeat("long ", db.LongBytes/4)
+	w.takeDatabase(shop(order(1, large), order(2, large)))
+	w.takeDatabase(shop(order(1, large), order(2, large+"!")))
+	target := w.ofShop("/table", "table", "orders", "before", w.ids[0])
+	w.shows(target, "<del>long long", "<ins>long long", "10.0 MiB")
+	if body := w.get(target).Body.String(); len(body) > 100<<10 || strings.Count(body, `<tr class="changed">`) != 1 {
+		t.Errorf("the page has %d bytes, or not one row that has changed", len(body))
 	}
 }
 

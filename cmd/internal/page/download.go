@@ -51,6 +51,9 @@ func (v *visit) sendFile() error {
 	b := v.shelf().newBrowser(v.shelf().opened())
 	v.w.Header().Set("Content-Length", strconv.FormatInt(node.Size, 10))
 	v.attach("application/octet-stream", string(here.Name))
+	if v.r.Method == http.MethodHead {
+		return nil
+	}
 	return v.sent(b.Content(v.r.Context(), here.at.Snapshot, node, v.slowly()))
 }
 
@@ -61,11 +64,13 @@ func (v *visit) sendFolder(as string) error {
 	}
 	b, name := v.shelf().newBrowser(v.shelf().opened()), fmt.Sprintf("%s-%s-%s", here.SetLabel, here.at.Snapshot.ShortID(), fileName(string(here.Source+"-"+here.Path)))
 	name = strings.Trim(name, "-") + "." + as
-	if as == "zip" {
-		v.attach("application/zip", name)
+	v.attach(map[string]string{"zip": "application/zip", "tar": "application/x-tar"}[as], name)
+	switch {
+	case v.r.Method == http.MethodHead:
+		return nil
+	case as == "zip":
 		return v.sent(b.Zip(v.r.Context(), here.at, v.slowly(), func(*entry.Entry) {}))
 	}
-	v.attach("application/x-tar", name)
 	return v.sent(b.Tar(v.r.Context(), here.at, v.slowly(), func(*entry.Entry, string) {}))
 }
 

@@ -109,7 +109,6 @@ func (w *world) measurePages() {
 		{"compare with the oldest", "compare", "?before=" + oldest + "&after=" + last},
 		{"restore", "restore", at()},
 		{"storage", "storage", ""},
-		{"storage, measured", "storage", "?measure=yes"},
 		{"jobs", "jobs", ""},
 		{"drills", "drills", ""},
 	} {

@@ -33,13 +33,13 @@ var meanings = map[string]string{
 	"source": "A source.", "path": "A path below the source.", "after": "The last name that is known already; of versions and compare, a snapshot.", "before": "A snapshot; of database and table an earlier one, to compare with.", "table": "A table, with its schema.",
 	"q": "A part of a name, or a pattern.", "all": "If not empty, all snapshots are searched; of compare, all changes are counted, not only those of the first tenth of a second.", "target": "Where to restore to.", "verify": "If not empty, what was written is read back.",
 	"place": "The name of a folder that restore has made.", "job": "A job, such as backup and the name of its set.",
-	"measure": "If not empty, it is measured what sets take, which needs time.",
 }
 
 // aboutActs says what each act does.
 var aboutActs = map[string]string{
 	"restore": "Restores a snapshot, a source or a path into a new folder below serve.scratch.", "restore/stop": "Stops the restore into a scratch place, and removes what has come.",
 	"restore/remove": "Removes a folder that restore has made.", "jobs/start": "Starts a job as soon as no other is at work.", "jobs/stop": "Stops the job at work, or withdraws one that waits.",
+	"storage/measure": "Measures in the background what sets take; storage shows it.",
 }
 
 // described are parameters as OpenAPI has them.

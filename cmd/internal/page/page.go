@@ -68,6 +68,7 @@ type Page struct {
 	sessions *sessions
 	shelves  shelves // of who has lent no identity
 	outgoing chan struct{}
+	weighing chan struct{} // held by who measures what sets take
 	room     *browse.Room
 	mux      *http.ServeMux
 	handler  http.Handler
@@ -82,7 +83,7 @@ func New(source Source, guard Guard) *Page {
 	if source.Now == nil {
 		source.Now = time.Now
 	}
-	p := &Page{Source: source, guard: guard, sessions: newSessions(source.Now), outgoing: make(chan struct{}, downloads), room: browse.NewRoom(namesMemory), mux: http.NewServeMux()}
+	p := &Page{Source: source, guard: guard, sessions: newSessions(source.Now), outgoing: make(chan struct{}, downloads), weighing: make(chan struct{}, 1), room: browse.NewRoom(namesMemory), mux: http.NewServeMux()}
 	p.routes()
 	p.handler = secured(http.NewCrossOriginProtection().Handler(p.mux))
 	return p

@@ -227,7 +227,7 @@ func TestEveryPageAnswersAsHTMLAndAsJSON(t *testing.T) {
 	parameters := map[string]string{
 		"table":    ofTable,
 		"snapshot": "?id=" + w.ids[0], "file": w.at("", "notes/readme.txt"), "versions": w.at("", "notes/readme.txt"), "search": "?q=readme&all=yes",
-		"compare": "?before=" + w.ids[0] + "&after=" + w.ids[1], "storage": "?measure=yes",
+		"compare": "?before=" + w.ids[0] + "&after=" + w.ids[1],
 	}
 	for _, l := range looks {
 		path := strings.TrimSuffix(l.path, "{$}") + parameters[l.name]

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 	"time"
@@ -70,6 +71,8 @@ func moment(t time.Time) string {
 func span(l length) string {
 	d := time.Duration(l).Abs()
 	switch {
+	case d > 0 && d < 100*time.Millisecond:
+		return "< 0.1 s"
 	case d > 0 && d < 2*time.Second:
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	case d < time.Minute:
@@ -146,6 +149,15 @@ func (f frame) Here() string {
 
 // In is the repository that is looked at, where one was chosen.
 func (f frame) In() string { return f.r.FormValue("in") }
+
+// UnlockURL leads to the form for an identity, and from there back here.
+func (f frame) UnlockURL() string {
+	q := url.Values{"next": {f.Here()}}
+	if f.In() != "" {
+		q.Set("in", f.In())
+	}
+	return "/unlock?" + q.Encode()
+}
 
 // LoggedIn reports whether there is somebody to log out.
 func (f frame) LoggedIn() bool { return f.session != nil && f.session.loggedIn }

@@ -44,7 +44,7 @@ var looks = []look{
 	{"/compare", "compare", "Compare", []string{"set", "host", "before", "after", "all"}, (*visit).compare},
 	{"/restore", "restore", "Restore", []string{"id", "source", "path", "target", "verify"}, (*visit).restore},
 	{"/jobs", "jobs", "Jobs", nil, (*visit).jobs},
-	{"/storage", "storage", "Storage", []string{"measure"}, (*visit).storage},
+	{"/storage", "storage", "Storage", nil, (*visit).storage},
 	{"/drills", "drills", "Drills", nil, (*visit).drills},
 }
 

@@ -42,7 +42,8 @@ type shelf struct {
 	last *known
 	err  error // why it could not be read again since
 
-	names heldNames
+	names    heldNames
+	measured measured
 
 	recent   *browse.Recent
 	browsing sync.Mutex // a browser is for one at a time

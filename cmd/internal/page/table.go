@@ -23,6 +23,7 @@ type table struct {
 	Keys    []keyRow      `json:"keys,omitempty"`
 	Indexes []indexRow    `json:"indexes,omitempty"`
 	Shown   []output.Name `json:"shown,omitempty"`  // the columns of the rows below
+	Numbers []bool        `json:"-"`                // which of these have numbers
 	Hidden  int           `json:"hidden"`           // columns that are not shown, of a wide table
 	First   [][]cell      `json:"first,omitempty"`  // rows
 	Change  *tableChange  `json:"change,omitempty"` // since the earlier snapshot
@@ -106,7 +107,9 @@ func (t *table) show(columns []*database.Column) []*database.Column {
 	t.Hidden = max(0, len(columns)-columnsShown)
 	columns = columns[:len(columns)-t.Hidden]
 	for _, c := range columns {
+		kind := c.Type.Kind
 		t.Shown = append(t.Shown, output.Name(c.Name))
+		t.Numbers = append(t.Numbers, kind == database.Int || kind == database.Float || kind == database.Decimal)
 	}
 	return columns
 }

@@ -205,6 +205,11 @@ func (v *visit) row(k *known, s *catalog.Snapshot) row {
 	return r
 }
 
+// Reasons are what keeps the snapshot, beside the holds, which are shown with their own reasons.
+func (r row) Reasons() []string {
+	return slices.DeleteFunc(slices.Clone(r.Keep), func(reason string) bool { return reason == "held" && len(r.Held) > 0 })
+}
+
 // addCommits lists what is to be seen without an identity, the newest first.
 func (t *timeline) addCommits(v *visit, k *known) {
 	for _, rec := range k.commits {

@@ -38,8 +38,24 @@ type pending struct {
 // the second has more.
 type waiting struct {
 	row    []byte
+	long   *database.Batch // the row instead, if some of its cells are in files
 	count  int64
 	serial int64
+}
+
+// cells splits the row.
+func (w *waiting) cells(cells []database.Cell) error {
+	if w.long != nil {
+		return w.long.Cells(cells, 0)
+	}
+	return database.DecodeRow(cells, w.row)
+}
+
+// close drops what is in files.
+func (w *waiting) close() {
+	if w.long != nil {
+		w.long.Release()
+	}
 }
 
 // part is a file of waiting rows whose keys have something in common.
@@ -57,6 +73,21 @@ func newPending(t *Table, o Options, each func(*Change) error) *pending {
 		p.key = append(p.key, slices.IndexFunc(t.Columns, func(c *database.Column) bool { return c.Name == name }))
 	}
 	return p
+}
+
+// take implements sink. Large cells come back into memory, because files take rows as a whole.
+func (p *pending) take(b *database.Batch, count int64, _ bool) error {
+	b, err := b.Whole()
+	if err != nil {
+		return err
+	}
+	defer b.Release()
+	for i := range b.Len() {
+		if err := p.add(b.Row(i), count); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // add counts a row, whose bytes it copies.
@@ -90,7 +121,7 @@ func (p *pending) spill() error {
 		}
 	}
 	for _, w := range p.sorted() {
-		key, err := p.keyOf(w.row)
+		key, err := p.keyOf(w)
 		if err != nil {
 			return err
 		}
@@ -117,17 +148,21 @@ func (p *pending) sorted() []*waiting {
 }
 
 // keyOf gives the canonical bytes of a row's key, or the whole row where there is none.
-func (p *pending) keyOf(row []byte) ([]byte, error) {
+func (p *pending) keyOf(w *waiting) ([]byte, error) {
 	if len(p.key) == 0 {
-		return row, nil
+		return w.row, nil
 	}
-	if err := database.DecodeRow(p.cells, row); err != nil {
+	if err := w.cells(p.cells); err != nil {
 		return nil, err
 	}
 	b := database.NewBatch()
 	defer b.Release()
 	for _, at := range p.key {
-		b.Cell(p.cells[at])
+		cell, err := p.cells[at].Whole()
+		if err != nil {
+			return nil, err
+		}
+		b.Cell(cell)
 	}
 	b.EndRow()
 	return slices.Clone(b.Row(0)), nil
@@ -136,7 +171,7 @@ func (p *pending) keyOf(row []byte) ([]byte, error) {
 // finish tells what is left when both states were read.
 func (p *pending) finish() error {
 	if p.files == nil {
-		return p.tell()
+		return p.tell(p.sorted())
 	}
 	if err := p.spill(); err != nil {
 		return err
@@ -146,7 +181,7 @@ func (p *pending) finish() error {
 		if err := p.load(f); err != nil {
 			return fmt.Errorf("read rows that were put aside: %w", err)
 		}
-		if err := p.tell(); err != nil {
+		if err := p.tell(p.sorted()); err != nil {
 			return err
 		}
 		clear(p.rows)
@@ -185,13 +220,12 @@ func (p *pending) load(f *part) error {
 }
 
 // tell pairs rows that have the same key, and tells all.
-func (p *pending) tell() error {
-	list := p.sorted()
+func (p *pending) tell(list []*waiting) error {
 	partner := map[*waiting]*waiting{}
 	if len(p.key) > 0 {
 		first := map[string]*waiting{}
 		for _, w := range list {
-			key, err := p.keyOf(w.row)
+			key, err := p.keyOf(w)
 			if err != nil {
 				return err
 			}
@@ -221,12 +255,12 @@ func (p *pending) tellRow(w, other *waiting) (err error) {
 	}
 	c := &Change{Kind: Changed, Count: 1}
 	if before != nil {
-		if c.Before, err = p.decode(before.row); err != nil {
+		if c.Before, err = p.decode(before); err != nil {
 			return err
 		}
 	}
 	if after != nil {
-		if c.After, err = p.decode(after.row); err != nil {
+		if c.After, err = p.decode(after); err != nil {
 			return err
 		}
 	}
@@ -239,9 +273,9 @@ func (p *pending) tellRow(w, other *waiting) (err error) {
 	return p.each(c)
 }
 
-func (p *pending) decode(row []byte) ([]database.Cell, error) {
+func (p *pending) decode(w *waiting) ([]database.Cell, error) {
 	cells := make([]database.Cell, len(p.table.Columns))
-	return cells, database.DecodeRow(cells, row)
+	return cells, w.cells(cells)
 }
 
 // close drops what waits in files.

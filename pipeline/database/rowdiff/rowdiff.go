@@ -1,6 +1,7 @@
 // Package rowdiff tells which rows two states of a database differ in, whatever the order is in
 // which they come. Both states are read once; what is equal cancels out as it comes, and what is left
-// waits in memory, or beyond a limit in files without a name. [Script] writes what is missing as SQL.
+// waits in memory, or beyond a limit in files without a name. [First] finds the first rows that differ,
+// and reads no further. [Script] writes what is missing as SQL.
 package rowdiff
 
 import (
@@ -77,16 +78,9 @@ type Recorded interface {
 // Compare tells each of what differs, table by table and parents first. Rows of tables that are
 // recorded with the same digest, or that only one state has, are not read.
 func Compare(ctx context.Context, before, after database.Source, o Options, each func(*Table, *Change) error) ([]Result, error) {
-	first, err := before.Schema(ctx)
+	first, second, err := schemas(ctx, before, after)
 	if err != nil {
-		return nil, fmt.Errorf("read the first schema: %w", err)
-	}
-	second, err := after.Schema(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read the second schema: %w", err)
-	}
-	if database.Family(first.Engine) != database.Family(second.Engine) {
-		return nil, fmt.Errorf("%w: one is a database of %s, the other of %s: compare them by db verify", database.ErrRefused, first.Engine, second.Engine)
+		return nil, err
 	}
 	c := &comparison{before: before, after: after, o: o, each: each, loose: first.Engine == database.SQLite}
 	var out []Result
@@ -105,7 +99,21 @@ func Compare(ctx context.Context, before, after database.Source, o Options, each
 	return out, nil
 }
 
-// comparison is one run of Compare.
+// schemas are those of two states of a database, or databases of the same engine.
+func schemas(ctx context.Context, before, after database.Source) (first, second *database.Schema, err error) {
+	if first, err = before.Schema(ctx); err != nil {
+		return nil, nil, fmt.Errorf("read the first schema: %w", err)
+	}
+	if second, err = after.Schema(ctx); err != nil {
+		return nil, nil, fmt.Errorf("read the second schema: %w", err)
+	}
+	if database.Family(first.Engine) != database.Family(second.Engine) {
+		return nil, nil, fmt.Errorf("%w: one is a database of %s, the other of %s: compare them by db verify", database.ErrRefused, first.Engine, second.Engine)
+	}
+	return first, second, nil
+}
+
+// comparison is one run of Compare, or of First.
 type comparison struct {
 	before, after database.Source
 	o             Options
@@ -161,8 +169,15 @@ func (c *comparison) sameRecord(t, now *database.Table) bool {
 	return ok && also && rows == others && digest == other
 }
 
+// sink gets the rows of both states.
+type sink interface {
+	// take takes over a batch of rows, which count for the first state if count is 1, and for the
+	// second if it is -1. passed says that the other state has no rows before these left.
+	take(b *database.Batch, count int64, passed bool) error
+}
+
 // read reads both states at once, by turns, so that rows at the same place meet.
-func (c *comparison) read(ctx context.Context, p *pair, rows *pending) error {
+func (c *comparison) read(ctx context.Context, p *pair, to sink) error {
 	g, ctx := errgroup.WithContext(ctx)
 	first, second := make(chan *database.Batch, 4), make(chan *database.Batch, 4)
 	g.Go(func() error { return feed(ctx, c.before, p.before, first) })
@@ -170,7 +185,7 @@ func (c *comparison) read(ctx context.Context, p *pair, rows *pending) error {
 	g.Go(func() error {
 		a, b := &stream{in: first, columns: len(p.before.Columns), places: p.first}, &stream{in: second, columns: len(p.after.Columns), places: p.second}
 		for !a.ended || !b.ended {
-			if err := errors.Join(a.next(ctx, rows, 1), b.next(ctx, rows, -1)); err != nil {
+			if err := errors.Join(a.next(ctx, to, 1, b.ended), b.next(ctx, to, -1, a.ended)); err != nil {
 				return err
 			}
 		}
@@ -181,15 +196,11 @@ func (c *comparison) read(ctx context.Context, p *pair, rows *pending) error {
 
 func feed(ctx context.Context, src database.Source, t *database.Table, to chan<- *database.Batch) error {
 	err := src.Rows(ctx, t, func(b *database.Batch) error {
-		whole, err := b.Whole()
-		if err != nil {
-			return err
-		}
 		select {
-		case to <- whole:
+		case to <- b:
 			return nil
 		case <-ctx.Done():
-			whole.Release()
+			b.Release()
 			return ctx.Err()
 		}
 	})
@@ -207,8 +218,8 @@ type stream struct {
 	ended   bool
 }
 
-// next adds the next batch; each row counts sign times.
-func (s *stream) next(ctx context.Context, rows *pending, sign int64) error {
+// next adds the next batch; each row counts so much.
+func (s *stream) next(ctx context.Context, to sink, count int64, passed bool) error {
 	if s.ended {
 		return nil
 	}
@@ -223,13 +234,7 @@ func (s *stream) next(ctx context.Context, rows *pending, sign int64) error {
 	if b, err = convert.Project(b, s.columns, s.places); err != nil {
 		return err
 	}
-	defer b.Release()
-	for i := range b.Len() {
-		if err := rows.add(b.Row(i), sign); err != nil {
-			return err
-		}
-	}
-	return nil
+	return to.take(b, count, passed)
 }
 
 func (s *stream) pull(ctx context.Context) (*database.Batch, error) {

@@ -109,10 +109,14 @@ func (r *runReader) next() (database.Row, error) {
 }
 
 func (r *runReader) begin() error {
-	want := baseMagic
 	if r.before != nil {
-		want = deltaMagic
+		return r.magic(deltaMagic)
 	}
+	return r.magic(baseMagic)
+}
+
+// magic reads the first bytes, which say what the run is.
+func (r *runReader) magic(want string) error {
 	got := make([]byte, len(want))
 	if _, err := io.ReadFull(r.in, got); err != nil {
 		return fmt.Errorf("read run: %w: %w", errStream, noEOF(err))

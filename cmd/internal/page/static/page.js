@@ -1,4 +1,7 @@
-// The page works without this: it adds buttons that copy commands, and renews what is at work.
+// The page works without this: it shows where one is in a navigation that scrolls, adds buttons that
+// copy commands, and renews what is at work.
+document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 for (const box of document.querySelectorAll(".command")) {
   const button = box.querySelector("button");
   if (!navigator.clipboard) continue;
