@@ -9,16 +9,9 @@ import (
 
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
-
-// cacheRow is the cache of a repository in the JSON array of cache.
-type cacheRow struct {
-	Directory output.Name `json:"directory" doc:"Where it is."`
-	Bytes     int64       `json:"bytes" doc:"Bytes of its files."`
-	Used      time.Time   `json:"used" doc:"When a file in it was changed last."`
-	Removed   bool        `json:"removed,omitempty" doc:"Whether --cleanup has removed it, or would have after a dry run."`
-}
 
 type cacheOptions struct {
 	cleanup bool
@@ -57,7 +50,7 @@ func (a *app) cache(o cacheOptions) error {
 	if o.cleanup {
 		old = machine.Superfluous(caches, time.Now().Add(-o.maxAge.Length), int64(o.maxSize))
 	}
-	rows := []cacheRow{}
+	rows := []message.Cache{}
 	table := output.Table{Head: []string{"USED", "SIZE", "CACHE"}, Right: []int{1}, Cut: []int{2}}
 	for _, c := range caches {
 		if old[c.Directory] && c.InUse() {
@@ -69,7 +62,7 @@ func (a *app) cache(o cacheOptions) error {
 				return err
 			}
 		}
-		rows = append(rows, cacheRow{output.Name(c.Directory), c.Bytes, c.Used, old[c.Directory]})
+		rows = append(rows, message.Cache{Directory: output.Name(c.Directory), Bytes: c.Bytes, Used: c.Used, Removed: old[c.Directory]})
 		table.Rows = append(table.Rows, []string{output.Time(c.Used), output.Bytes(c.Bytes), c.Directory + output.Mark(old[c.Directory], a.removedWord())})
 	}
 	table.Footer = fmt.Sprintf("%s in %s", output.Plural(len(caches), "cache"), a.CacheRoot())

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/packstone/packstone/catalog/index"
 	"github.com/packstone/packstone/catalog/mirror"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/fetch"
 )
@@ -22,17 +22,6 @@ func newCatalog(a *app) *cobra.Command {
 		Example: `  packstone catalog verify
   packstone catalog query "SELECT time, host, bytes FROM snapshots"`,
 	}, newCatalogVerify(a), newCatalogRebuild(a), newCatalogQuery(a), newCatalogDate(a))
-}
-
-// rebuildSummary is what catalog rebuild prints as JSON.
-type rebuildSummary struct {
-	Records   int64  `json:"records" doc:"Records of writers."`
-	Snapshots int64  `json:"snapshots" doc:"Snapshots; 0 without an identity."`
-	IndexRuns int64  `json:"index_runs" doc:"Index runs that were read."`
-	Packs     int64  `json:"packs" doc:"Packs that they name."`
-	Chunks    int64  `json:"chunks" doc:"Different chunks in them."`
-	Files     int64  `json:"files" doc:"Paths that are listed in the view files."`
-	Mirror    string `json:"mirror" doc:"The SQLite file."`
 }
 
 func newCatalogRebuild(a *app) *cobra.Command {
@@ -134,12 +123,10 @@ func (a *app) printRebuilt(ctx context.Context, repo *catalog.Repository, m *mir
 	if err != nil {
 		return err
 	}
-	s := rebuildSummary{
+	s := message.Rebuild{
 		Records: c.Records, Snapshots: c.Snapshots, IndexRuns: c.IndexRuns, Packs: c.Packs, Chunks: int64(chunks), Files: c.Files,
 		Mirror: mirror.Path(repo.Cache),
 	}
-	a.out.Summary(s, fmt.Sprintf("rebuilt from %s records: %s snapshots, %s index runs, %s packs, %s chunks, %s paths\nmirror: %s",
-		output.Count(s.Records), output.Count(s.Snapshots), output.Count(s.IndexRuns), output.Count(s.Packs), output.Count(s.Chunks),
-		output.Count(s.Files), s.Mirror))
+	a.out.Summary(s, s.Text())
 	return a.out.Err()
 }

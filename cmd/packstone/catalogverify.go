@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -13,17 +12,6 @@ import (
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/check"
 )
-
-// verifySummary is what catalog verify prints as JSON at its end.
-type verifySummary struct {
-	Records   uint64           `json:"records" doc:"Records of writers, all of them verified."`
-	Snapshots uint64           `json:"snapshots" doc:"Snapshots whose trees were read."`
-	Packs     uint64           `json:"packs" doc:"Packs in the repository."`
-	Cached    uint64           `json:"cached_objects" doc:"Objects that this machine keeps, all compared with the repository."`
-	Findings  []message.Damage `json:"findings" doc:"What is wrong."`
-	Unchecked []string         `json:"unchecked" doc:"What was not checked: since keys are missing, or since data were not read."`
-	Notes     []string         `json:"notes" doc:"What a person should know, and that is no fault."`
-}
 
 func newCatalogVerify(a *app) *cobra.Command {
 	cmd := &cobra.Command{
@@ -48,9 +36,6 @@ func (a *app) verifyCatalog(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	checked := message.CheckOf(report)
-	m := verifySummary{Records: checked.Records, Snapshots: checked.Snapshots, Packs: checked.Packs, Findings: checked.Findings,
-		Unchecked: checked.Unchecked, Notes: checked.Notes}
 	cache := catalog.OpenCache(a.CacheDirectory(repo.Format.Repository))
 	if !a.flags.VersionsAt.IsZero() {
 		cache = catalog.OpenCache("") // what is cached is not as of then
@@ -63,24 +48,14 @@ func (a *app) verifyCatalog(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m.Cached = cached
-	m.Findings = append(m.Findings, message.DamageOf(findings)...)
+	m := message.VerifyOf(report, cached, findings)
 	for _, f := range m.Findings {
 		a.out.Problem(f.Object, "verify", errors.New(f.Error))
 	}
 	a.tellRemarks(m.Unchecked, m.Notes)
-	a.out.Summary(m, m.text())
+	a.out.Summary(m, m.Text())
 	if len(m.Findings) > 0 {
 		return exitWith(exitIntegrity, "found %s (listed above)", output.Plural(len(m.Findings), "problem"))
 	}
 	return a.out.Err()
-}
-
-func (m verifySummary) text() string {
-	text := fmt.Sprintf("verified %s, %s, %s and %s of the cache", output.Plural(m.Records, "record"), output.Plural(m.Snapshots, "snapshot"),
-		output.Plural(m.Packs, "pack"), output.Plural(m.Cached, "object"))
-	if len(m.Findings) == 0 {
-		text += "\nno problems were found"
-	}
-	return text
 }

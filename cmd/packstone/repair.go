@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -18,14 +17,6 @@ import (
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/check"
 )
-
-// repairMessage is what repair prints as JSON at its end.
-type repairMessage struct {
-	Damaged  []string         `json:"damaged" doc:"Objects that were damaged or missing."`
-	Repaired []string         `json:"repaired" doc:"Those that are good again, or whose content lies somewhere else now."`
-	Left     []message.Damage `json:"left" doc:"What is still wrong."`
-	DryRun   bool             `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
-}
 
 // fromSource is the word of --from that is no repository.
 const fromSource = "source"
@@ -129,31 +120,11 @@ func (a *app) repairFromMirror(ctx context.Context, address string) error {
 
 // reportRepair prints what was wrong before, and what still is.
 func (a *app) reportRepair(before, after *check.Report) error {
-	m := repairMessage{Damaged: []string{}, Repaired: []string{}, Left: message.CheckOf(after).Findings, DryRun: a.flags.dryRun}
-	left := map[string]bool{}
-	for _, f := range m.Left {
-		left[f.Object] = true
-	}
+	m := message.RepairOf(before, after, a.flags.dryRun)
 	a.tellFindings("repair", m.Left)
-	for _, f := range before.Findings {
-		m.Damaged = append(m.Damaged, f.Object)
-		if !left[f.Object] {
-			m.Repaired = append(m.Repaired, f.Object)
-		}
-	}
-	a.out.Message("repair", m, m.text())
+	a.out.Message("repair", m, m.Text())
 	if len(m.Left) > 0 && !m.DryRun {
 		return exitWith(exitIntegrity, "%s left (listed above)", output.Plural(len(m.Left), "problem"))
 	}
 	return a.out.Err()
-}
-
-func (m repairMessage) text() string {
-	switch {
-	case len(m.Damaged) == 0:
-		return "nothing is damaged"
-	case m.DryRun:
-		return fmt.Sprintf("%s damaged or missing; nothing was changed", output.Plural(len(m.Damaged), "object"))
-	}
-	return fmt.Sprintf("repaired %d of %s", len(m.Repaired), output.Plural(len(m.Damaged), "damaged object"))
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,28 +13,11 @@ import (
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/catalog/view"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/rewrite"
 	"github.com/packstone/packstone/pipeline/source/exclude"
 )
-
-// rewriteSummary is what rewrite prints as JSON at its end.
-type rewriteSummary struct {
-	Rewritten int          `json:"rewritten" doc:"How many snapshots were made anew, or would be."`
-	Unchanged int          `json:"unchanged" doc:"How many stay, since nothing matches in them."`
-	Forgotten int          `json:"forgotten" doc:"How many were forgotten, since others have taken their place."`
-	Snapshots []rewriteRow `json:"snapshots" doc:"Those that were made anew."`
-	DryRun    bool         `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
-}
-
-// rewriteRow is what became of one snapshot.
-type rewriteRow struct {
-	ID     string `json:"id" doc:"The id of the snapshot that was."`
-	New    string `json:"new_id,omitempty" doc:"The id of the one that has taken its place."`
-	Files  uint64 `json:"files_removed" doc:"Files that are left out."`
-	Others uint64 `json:"others_removed" doc:"Directories, links and the like that are."`
-	Bytes  uint64 `json:"bytes_removed" doc:"Bytes of the files."`
-}
 
 type rewriteOptions struct{ exclude, iexclude []string }
 
@@ -130,48 +112,21 @@ func (a *app) openToRewrite(ctx context.Context) (*view.View, error) {
 
 // finishRewriting makes the new snapshots, and then forgets the old ones.
 func (a *app) finishRewriting(ctx context.Context, repo *catalog.Repository, plan *rewrite.Plan, o rewrite.Options) error {
-	m := rewriteSummary{Rewritten: len(plan.Cuts), Unchanged: plan.Unchanged, Snapshots: []rewriteRow{}, DryRun: a.flags.dryRun}
-	if !m.DryRun {
+	forgotten := 0
+	if !a.flags.dryRun {
 		o.Left = nil
 		replaced, err := plan.Make(ctx, repo, o)
 		if err != nil {
 			return err
 		}
-		if m.Forgotten = len(replaced); m.Forgotten > 0 {
+		if forgotten = len(replaced); forgotten > 0 {
 			err = a.decide(ctx, repo, func(s *catalog.Session) error { return s.Replace(ctx, replaced) })
 		}
 		if err != nil {
 			return fmt.Errorf("forget %s that were rewritten; to continue, run the same command again: %w", output.Plural(len(replaced), "snapshot"), err)
 		}
 	}
-	for _, cut := range plan.Cuts {
-		row := rewriteRow{ID: cut.Snapshot.ID.String(), Files: cut.Files, Others: cut.Others, Bytes: cut.Bytes}
-		if cut.New != nil {
-			row.New = cut.New.ID.String()
-		}
-		m.Snapshots = append(m.Snapshots, row)
-	}
-	a.out.Summary(m, m.text())
+	m := message.RewriteOf(plan, forgotten, a.flags.dryRun)
+	a.out.Summary(m, m.Text())
 	return a.out.Err()
-}
-
-func (m rewriteSummary) text() string {
-	var text strings.Builder
-	for _, row := range m.Snapshots {
-		made := "would be rewritten"
-		if row.New != "" {
-			made = "is now " + row.New[:shortID]
-		}
-		fmt.Fprintf(&text, "snapshot %s %s, without %s (%s) and %s\n", row.ID[:shortID], made, output.Plural(row.Files, "file"), output.Bytes(int64(row.Bytes)), output.Plural(row.Others, "other entry"))
-	}
-	switch {
-	case m.DryRun:
-		fmt.Fprintf(&text, "would rewrite %s, and leave %d without a match as they are; nothing was changed", output.Plural(m.Rewritten, "snapshot"), m.Unchanged)
-	case m.Forgotten == 0:
-		fmt.Fprintf(&text, "nothing matches in %s: nothing was changed", output.Plural(m.Unchanged, "snapshot"))
-	default:
-		fmt.Fprintf(&text, "rewrote %s, forgot %d, and left %d without a match as they are\n", output.Plural(m.Rewritten, "snapshot"), m.Forgotten, m.Unchanged)
-		text.WriteString("the removed files stay in the storage until: packstone prune --repack --max-unused 0% --grace 0")
-	}
-	return text.String()
 }

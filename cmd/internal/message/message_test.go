@@ -1,6 +1,7 @@
 package message
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/pipeline/browse"
+	"github.com/packstone/packstone/pipeline/check"
 	"github.com/packstone/packstone/pipeline/collect"
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/platform"
@@ -142,4 +144,16 @@ func TestAPlanOfADrillSaysWhereEachSourceGoes(t *testing.T) {
 	})
 	wantLines(t, strings.Join(lines[1:], "\n"), "files: to a directory", "a: to a server of its own engine if that is installed, else sqlite", "b: to sqlite",
 		"c: to a new database on the server of the URL in /etc/url", "would assert: a: SELECT 1", "would assert: test -e x")
+}
+
+func TestARepairSaysWhatIsGoodAgain(t *testing.T) {
+	before := &check.Report{Findings: []check.Finding{{Object: "a", Err: errors.New("torn")}, {Object: "b", Err: errors.New("gone")}}}
+	after := &check.Report{Findings: before.Findings[1:]}
+	m := RepairOf(before, after, false)
+	if len(m.Left) != 1 || len(m.Repaired) != 1 || m.Repaired[0] != "a" {
+		t.Errorf("the repair is %+v, want a repaired and b left", m)
+	}
+	wantLines(t, m.Text(), "repaired 1 of 2 damaged objects")
+	wantLines(t, RepairOf(before, before, true).Text(), "2 objects damaged or missing; nothing was changed")
+	wantLines(t, RepairOf(&check.Report{}, after, false).Text(), "nothing is damaged")
 }
