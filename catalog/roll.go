@@ -82,6 +82,16 @@ func (l *rolled) covers(lane Lane, seq uint64) bool {
 	return l != nil && l.floors[lane] != nil && seq <= l.floors[lane].Sequence
 }
 
+// precludes reports whether a session or record cannot count: its number is rolled up, or what it
+// follows is not what the roll says, since it came too late itself.
+func (l *rolled) precludes(lane Lane, seq uint64, previous string) bool {
+	if l == nil || l.floors[lane] == nil {
+		return false
+	}
+	floor := l.floors[lane]
+	return seq <= floor.Sequence || seq == floor.Sequence+1 && previous != floor.Hash.String()
+}
+
 // vouches reports whether a lane's head that was seen before is rolled up.
 func (l *rolled) vouches(lane, hash string, seq uint64) bool {
 	if l == nil {

@@ -150,6 +150,38 @@ func TestATombstoneThatComesAfterARollUpIsNotBuiltOn(t *testing.T) {
 	}
 }
 
+// TestARunThatBeginsAgainFollowsTheFirstRollUp suspends a run before its commit. Meanwhile its session
+// is ended, and rolled up under a config that is the first to require this. The commit comes too
+// late, and the run begins again under the config that it knows.
+func TestARunThatBeginsAgainFollowsTheFirstRollUp(t *testing.T) {
+	w := newWorld(t)
+	w.commitsOne("one")
+	r := w.opened(w.store, Options{Keys: Keys{Writer: w.writer}, CacheDir: t.TempDir()})
+	commit := func() error {
+		s, err := r.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		p, refs := w.pack(s, "two")
+		if s.sequence == 2 {
+			w.fence(s)
+			w.rollUp()
+			w.remove(s.lane.session(s.sequence)) // as a prune does
+		}
+		_, err = s.Commit(t.Context(), Content{Snapshot: snapshotNow(), Packs: one(p), Refs: refs})
+		return err
+	}
+	wantError(t, commit(), ErrRestart)
+	if err := commit(); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(w.log().commits(func(*Fate) bool { return true })); n != 2 {
+		t.Errorf("%d snapshots, want 2", n)
+	}
+	w.sound()
+}
+
 func TestAForgedRollIsPassedOver(t *testing.T) {
 	w := newWorld(t)
 	w.commitsOne("one")

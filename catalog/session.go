@@ -321,7 +321,8 @@ func (s *Session) readAfterOpening(ctx context.Context) error {
 		}
 	}
 	s.roll = avoid.roll
-	if s.opened && s.roll.covers(s.lane, s.sequence) {
+	// The log may have been read under a config by which there are no rolls, or while it was rolled up.
+	if s.opened && s.roll.precludes(s.lane, s.sequence, s.previous) {
 		return fmt.Errorf("session %s: %w", s.lane.session(s.sequence), errRolledUp)
 	}
 	if err := s.admitted(); err != nil {
