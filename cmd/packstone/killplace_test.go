@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -161,19 +163,41 @@ func (p *place) in(t *testing.T, copied string) *place {
 	return &next
 }
 
-// copyTo copies all that is there, with modes and times.
+// copyTo copies all that is there, with modes and times. It begins again if a file is gone meanwhile:
+// the call that is held holds one goroutine, and another one may give a file of the cache its name.
 func (p *place) copyTo(to string) {
 	p.t.Helper()
-	if out, err := exec.Command("cp", "-a", p.dir, to).CombinedOutput(); err != nil {
-		p.t.Fatalf("copy the place: %v\n%s", err, out)
+	for tries := 1; ; tries++ {
+		out, err := exec.Command("cp", "-a", p.dir, to).CombinedOutput()
+		if err == nil {
+			return
+		}
+		if tries == 10 || !bytes.Contains(out, []byte("No such file or directory")) {
+			p.t.Fatalf("copy the place: %v\n%s", err, out)
+		}
+		if err := os.RemoveAll(to); err != nil {
+			p.t.Fatal(err)
+		}
 	}
 }
 
-// sum is a hash of all names and contents.
+// sum is a hash of all names and contents. It begins again as copyTo does.
 func (p *place) sum() [sha256.Size]byte {
 	p.t.Helper()
+	for tries := 1; ; tries++ {
+		sum, err := sumOf(p.dir)
+		if err == nil {
+			return sum
+		}
+		if tries == 10 || !errors.Is(err, fs.ErrNotExist) {
+			p.t.Fatalf("hash the place: %v", err)
+		}
+	}
+}
+
+func sumOf(dir string) (sum [sha256.Size]byte, err error) {
 	h := sha256.New()
-	err := filepath.WalkDir(p.dir, func(path string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.Name() == "reserve" { // which is large, and says nothing
 			return err
 		}
@@ -190,10 +214,7 @@ func (p *place) sum() [sha256.Size]byte {
 		h.Write(body)
 		return err
 	})
-	if err != nil {
-		p.t.Fatalf("hash the place: %v", err)
-	}
-	return [sha256.Size]byte(h.Sum(nil))
+	return [sha256.Size]byte(h.Sum(nil)), err
 }
 
 // isWhole fails the test unless the repository is sound, and each snapshot comes back as its source
