@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -121,7 +122,10 @@ func (d *direct) stream(ctx context.Context, r *reading, codecs []*codec, send f
 		}
 		return out.endRow()
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, btree.ErrDamaged):
+		return nil, fmt.Errorf("read table %s: %w; export the database anew, or take an earlier copy of the file", r.table, err)
+	case err != nil:
 		return nil, fmt.Errorf("read table %s: %w", r.table, err)
 	}
 	return left, out.flush()

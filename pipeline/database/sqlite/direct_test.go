@@ -84,7 +84,7 @@ func TestDamagedPagesAreNamed(t *testing.T) {
 	src := openOwn(t, path)
 	damage(t, path, int64(src.readings["t"].direct.root))
 	err := src.Rows(t.Context(), src.schema.Tables[0], drop)
-	if !errors.Is(err, btree.ErrDamaged) || !strings.Contains(err.Error(), "read table t: ") {
+	if !errors.Is(err, btree.ErrDamaged) || !strings.Contains(err.Error(), "read table t: ") || !strings.HasSuffix(err.Error(), "or take an earlier copy of the file") {
 		t.Error(err)
 	}
 }
