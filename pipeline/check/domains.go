@@ -18,8 +18,11 @@ type readers struct {
 	any *fetch.Fetcher // without keys
 }
 
+// packsInMemory is how many bytes of packs are read at once. Many are under way in a distant store.
+const packsInMemory = 96 << 20
+
 func (c *check) readers() (*readers, error) {
-	options := fetch.Options{Connections: inflight.Of(c.repo.Store), Workers: c.o.Parallel}
+	options := fetch.Options{Connections: inflight.Of(c.repo.Store), Workers: c.o.Parallel, Memory: packsInMemory}
 	r := &readers{of: map[uint64]*fetch.Fetcher{}, any: fetch.Of(archive.NewReader(c.repo.Store, nil, nil, nil, archive.ReaderOptions{}), options)}
 	for _, d := range c.repo.Config.Domains {
 		if _, err := c.repo.Domain(d.Number); err != nil {

@@ -6,8 +6,9 @@
 // It starts the servers that the scenarios need (versitygw, proftpd, sshd) and netproxy before
 // each, from the directory that -bin names or from where Debian has them, and does for each
 // scenario what a user would, packstone first. Programs that are not there are left out, and so are
-// scenarios whose server is not. It prints a table of wall time, processor time and peak memory,
-// beside each wall time the ratio to packstone's, and the goal of the scenario.
+// scenarios whose server is not. It prints a table of wall time, processor time (also that of the
+// servers and proxies, which share the cores) and peak memory, beside each wall time the ratio to
+// packstone's, and the goal of the scenario.
 package main
 
 import (
@@ -92,7 +93,7 @@ func (b *bench) run() (err error) {
 	if b.source == "" {
 		b.source = filepath.Join(b.work, "mixed")
 	}
-	fmt.Printf("| round trip %s, %s/s a connection | program | wall | beside packstone | cpu | peak | goal |\n|---|---|---|---|---|---|---|\n", b.rtt, b.rate)
+	fmt.Printf("| round trip %s, %s/s a connection | program | wall | beside packstone | cpu | servers' cpu | peak | goal |\n|---|---|---|---|---|---|---|---|\n", b.rtt, b.rate)
 	for _, s := range b.scenarios() {
 		if len(b.only) == 0 || slices.Contains(b.only, s.name) {
 			err = errors.Join(err, b.measure(s))
@@ -141,7 +142,8 @@ func (b *bench) obscured() string {
 // used is what one command took.
 type used struct {
 	wall, processor time.Duration
-	peak            int64 // bytes
+	servers         time.Duration // of processor, of servers and proxies meanwhile
+	peak            int64         // bytes
 	runs            int
 }
 
@@ -206,8 +208,8 @@ func (b *bench) measure(s scenario) error {
 		if first == 0 {
 			first = u.wall
 		}
-		fmt.Printf("| %s | %s | %.2f s | %.2f | %.1f s | %d MiB | %s |\n", s.name, c.name+b.note(s, u), u.wall.Seconds(), u.wall.Seconds()/first.Seconds(),
-			u.processor.Seconds(), u.peak>>20, s.goal)
+		fmt.Printf("| %s | %s | %.2f s | %.2f | %.1f s | %.1f s | %d MiB | %s |\n", s.name, c.name+b.note(s, u), u.wall.Seconds(), u.wall.Seconds()/first.Seconds(),
+			u.processor.Seconds(), u.servers.Seconds(), u.peak>>20, s.goal)
 	}
 	return nil
 }
@@ -235,5 +237,8 @@ func (b *bench) compete(c contender) (used, error) {
 		}
 	}
 	syscall.Sync()
-	return b.command(c, c.args, c.killed)
+	before := b.serverTime()
+	u, err := b.command(c, c.args, c.killed)
+	u.servers = b.serverTime() - before
+	return u, err
 }

@@ -26,6 +26,7 @@ type contender struct {
 
 const (
 	distant = "minio+http://" + far + ":" + s3Port + "/bench/"
+	beside  = "minio+http://" + near + ":" + s3Port + "/bench/b"
 	crowded = "minio+http://" + far + ":" + busyPort + "/bench/"
 )
 
@@ -78,6 +79,7 @@ func (b *bench) ofStorage() []scenario {
 		{"first backup", "1.3 times local", []server{s3}, []func() error{b.makeMixed}, []contender{
 			initialized(b.pack("packstone", distant+"p", "backup", b.source)),
 			initialized(b.pack("packstone, local", "near", "backup", b.source)),
+			initialized(b.pack("packstone, S3 without delay", beside, "backup", b.source)),
 			initialized(b.resticOf("restic", resticFar, "backup", b.source)),
 			initialized(b.resticOf("restic, 32 connections", resticFar+"32", append(many, "backup", b.source)...)),
 		}},
@@ -88,12 +90,14 @@ func (b *bench) ofStorage() []scenario {
 		{"restore", "1.6 times local; faster than restic with 32", []server{s3}, nil, []contender{
 			restored(b.pack("packstone", distant+"p", restore...)),
 			restored(b.pack("packstone, local", "near", restore...)),
+			restored(b.pack("packstone, S3 without delay", beside, restore...)),
 			restored(b.resticOf("restic", resticFar, restore...)),
 			restored(b.resticOf("restic, 32 connections", resticFar, append(many, restore...)...)),
 		}},
 		{"check", "1.6 times local; faster than restic with 32", []server{s3}, nil, []contender{
 			b.pack("packstone", distant+"p", check...),
 			b.pack("packstone, local", "near", check...),
+			b.pack("packstone, S3 without delay", beside, check...),
 			b.resticOf("restic", resticFar, check...),
 			b.resticOf("restic, 32 connections", resticFar, append(many, check...)...),
 		}},

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -92,6 +93,23 @@ type process struct {
 	ended chan struct{}
 }
 
+// tick is the unit of processor time in /proc.
+const tick = 10 * time.Millisecond
+
+// serverTime is the processor time that all servers and proxies have taken so far.
+func (b *bench) serverTime() (sum time.Duration) {
+	for _, server := range b.servers {
+		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", server.Process.Pid))
+		_, after, _ := strings.Cut(string(stat), ") ")
+		fields := strings.Fields(after)
+		for i := 11; i < 15 && i < len(fields); i++ { // utime, stime, and those of children
+			ticks, _ := strconv.Atoi(fields[i])
+			sum += time.Duration(ticks) * tick
+		}
+	}
+	return sum
+}
+
 func (b *bench) stop() {
 	for _, server := range b.servers {
 		_ = server.Process.Signal(syscall.SIGTERM)
@@ -111,7 +129,7 @@ func (b *bench) startS3() error {
 			return err
 		}
 	}
-	gateway := exec.Command(filepath.Join(b.bin, "versitygw"), "--quiet", "--port", near+":"+s3Port, "--iam-dir", iam, "posix", data)
+	gateway := exec.Command(filepath.Join(b.bin, "versitygw"), "--keep-alive", "--quiet", "--port", near+":"+s3Port, "--iam-dir", iam, "posix", data)
 	gateway.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+key, "ROOT_SECRET_KEY="+secret)
 	return b.serve(gateway, near+":"+s3Port)
 }

@@ -96,6 +96,10 @@ type packet struct {
 
 const packetSize = 32 << 10
 
+// late is by how much a packet may be behind its time without the connection losing it: a sleep is
+// some tenths of a millisecond longer than it should be, and packets are as short as that.
+const late = 5 * time.Millisecond
+
 func (p *proxy) newLine(left, total *atomic.Int64) *line {
 	// What fits on the wire, and as much again in buffers.
 	held := int64(float64(p.rate)*p.rtt.Seconds())/packetSize + 16
@@ -123,7 +127,7 @@ func (l *line) copy(to, from net.Conn) {
 
 // send returns when n bytes arrive that are sent now. It takes the time that the sender needs.
 func (l *line) send(n int) time.Time {
-	l.free = later(l.free, time.Now())
+	l.free = later(l.free, time.Now().Add(-late))
 	if l.rate > 0 {
 		l.free = l.free.Add(time.Duration(float64(n) / float64(l.rate) * float64(time.Second)))
 		time.Sleep(time.Until(l.free))

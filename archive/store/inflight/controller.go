@@ -161,9 +161,13 @@ func mixed(old, measured float64) float64 {
 
 func (c *Controller) doubled(rate float64, now time.Duration) {
 	if c.kept > 0 && rate < c.best*gainOfDoubling {
+		limit := c.limit
+		if rate < c.best*lossOfLess {
+			limit = c.kept // more is worse
+		}
 		c.best = max(c.best, rate)
-		c.hold(c.limit, now)
-		c.calm = 1 // maybe the half does as well
+		c.hold(limit, now)
+		c.calm = 1 // maybe fewer do as well
 		return
 	}
 	c.kept, c.best = c.limit, rate

@@ -35,7 +35,7 @@ type Counts struct {
 const Most = 64
 
 // first is the initial limit of an adapting Limiter.
-const first = 8
+const first = 16
 
 // Fixed makes a limiter that always allows n requests.
 func Fixed(n int) *Limiter {
