@@ -77,6 +77,9 @@ var pragmas = []string{
 	"PRAGMA cache_size = -32768", "PRAGMA foreign_keys = OFF", "PRAGMA ignore_check_constraints = ON", "PRAGMA encoding = 'UTF-8'",
 }
 
+// cacheOfIndexes is smaller: an index is sorted in as much memory again, and then filled in order.
+const cacheOfIndexes = "PRAGMA cache_size = -8192"
+
 // Create refuses a file that holds something and makes the tables.
 func (t *target) Create(ctx context.Context, p *database.Plan) error {
 	if t.beside {
@@ -143,6 +146,9 @@ func (l *layout) find(name string) *tableLayout {
 func (t *target) Finish(ctx context.Context, p *database.Plan, r *database.Report) (findings []database.Finding, err error) {
 	if err := t.bySQL(ctx); err != nil {
 		return nil, err
+	}
+	if err := t.conn.Exec(cacheOfIndexes); err != nil {
+		return nil, translate(err)
 	}
 	err = guard(func() error {
 		findings, err = t.finish(p, r)
