@@ -49,13 +49,17 @@ func (p *openPack) fits(stored, chunks int) bool {
 	return p.paddedWith(stored, chunks) <= p.limit
 }
 
+// manyChunks is how many chunks close a pack that is not full: what is known of a chunk takes more
+// memory than the smallest ones do.
+const manyChunks = 1 << 16
+
 // takes reports whether one more frame should go into the pack: it fits, and closing the pack now
 // is no better. Once a pack is three quarters full, each size that padding allows is a chance to
 // close it with little padding. The pack is closed at a chance that wastes less than waiting for a
 // better one is expected to waste. If waste is spread evenly over a frame, that is 2/(n+4) of a
 // frame with n more chances.
 func (p *openPack) takes(stored, chunks int) bool {
-	if !p.fits(stored, chunks) {
+	if !p.fits(stored, chunks) || len(p.IDs) >= manyChunks {
 		return false
 	}
 	now, next := p.paddedWith(0, 0), p.paddedWith(stored, chunks)
