@@ -45,7 +45,15 @@ type RefSet struct {
 	fresh map[*Pack]*Bitmap // added since refs was sorted
 	last  *Pack             // the pack of the last Add, and its bitmap
 	bits  *Bitmap
+	words int // that fresh takes
 }
+
+const (
+	// mostFresh is how many words may be added before they are sorted in. Each page of a tree has
+	// a Pack of its own for the same pack.
+	mostFresh = 1 << 20
+	perFresh  = 16 // words of an element of fresh beside its bitmap
+)
 
 // Add adds the chunk with this ordinal in the pack.
 func (s *RefSet) Add(p *Pack, ordinal uint32) {
@@ -55,10 +63,15 @@ func (s *RefSet) Add(p *Pack, ordinal uint32) {
 		}
 		if s.fresh[p] == nil {
 			s.fresh[p] = new(Bitmap)
+			s.words += perFresh
 		}
 		s.last, s.bits = p, s.fresh[p]
 	}
+	before := len(*s.bits)
 	*s.bits = s.bits.with(ordinal)
+	if s.words += len(*s.bits) - before; s.words > mostFresh {
+		s.Settle()
+	}
 }
 
 // Only returns the refs to the chosen packs, as a set that shares no memory with s.
@@ -78,7 +91,7 @@ func (s *RefSet) Settle() {
 	for p, b := range s.fresh {
 		added = append(added, Ref{p.Kind, p.Name, *b})
 	}
-	s.fresh, s.last, s.bits = nil, nil, nil
+	s.fresh, s.last, s.bits, s.words = nil, nil, nil, 0
 	slices.SortFunc(added, func(a, b Ref) int { return compareRefs(&a, &b) })
 	// The same pack may have been added through several pointers.
 	unique := added[:0]

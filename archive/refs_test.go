@@ -179,3 +179,17 @@ func BenchmarkRefsUnion(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N)/float64(len(sets)), "ms/set")
 }
+
+func TestASetOfTheSamePackByManyPointersStaysSmall(t *testing.T) {
+	const pages, last = 5000, MaxChunks - 1
+	s := &RefSet{}
+	for i := range uint32(pages) {
+		s.Add(&Pack{Kind: Data, Name: Name{1}}, last-i)
+		if s.words > mostFresh {
+			t.Fatalf("after %d pages %d words were added and not sorted in, more than %d", i+1, s.words, mostFresh)
+		}
+	}
+	if got := s.Ordinals(Data, Name{1}); got.Count() != pages || !got.Has(last) || !got.Has(last-pages+1) {
+		t.Errorf("%d ordinals, want the last %d", got.Count(), pages)
+	}
+}

@@ -22,6 +22,7 @@ type publisher struct {
 
 	mu    sync.Mutex
 	fresh []archive.RunPack // uploaded and not published yet
+	count int               // of chunks in them
 	used  map[archive.Name]bool
 
 	unfinished []*catalog.Unfinished // of sources that are slow to read
@@ -38,6 +39,7 @@ func (p *publisher) add(pack archive.RunPack) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.fresh = append(p.fresh, pack)
+	p.count += pack.Directory.Len()
 }
 
 // take returns what is not published yet, which the caller publishes.
@@ -45,7 +47,7 @@ func (p *publisher) take() []archive.RunPack {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	fresh := p.fresh
-	p.fresh = nil
+	p.fresh, p.count = nil, 0
 	return fresh
 }
 
@@ -54,6 +56,9 @@ func (p *publisher) giveBack(packs []archive.RunPack) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.fresh = append(packs, p.fresh...)
+	for _, pack := range packs {
+		p.count += pack.Directory.Len()
+	}
 }
 
 // uses notes that the backup relies on a pack that was there before.
@@ -86,7 +91,7 @@ func (p *publisher) loop(ctx context.Context, done chan struct{}) error {
 		case <-done:
 			return nil
 		case now := <-ticker.C:
-			if now.Sub(last) < p.pause(now) {
+			if now.Sub(last) < p.pause(now) && !p.hasMany() {
 				continue
 			}
 			if err := p.publish(ctx); err != nil {
@@ -103,7 +108,17 @@ const (
 	// worthwhile how many entries it is for at least.
 	soonest    = 250 * time.Millisecond
 	worthwhile = 32
+	// many is how many chunks are published at once at most, or little more: an index run is
+	// encoded in memory, some hundred bytes for each.
+	many = 1 << 18
 )
+
+// hasMany reports whether so much has been uploaded that the next checkpoint comes at once.
+func (p *publisher) hasMany() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.count >= many
+}
 
 // pause is how long to wait between checkpoints. While a slow source is read, no more than a
 // twentieth of its time is at stake.
