@@ -13,6 +13,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/view"
+	"github.com/packstone/packstone/cmd/internal/exitcode"
 	"github.com/packstone/packstone/cmd/internal/logfile"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
@@ -135,7 +136,7 @@ func (a *app) finish(ctx context.Context, err error) int {
 	}
 	err = a.classify(err)
 	code := exitCode(ctx, err)
-	if err == nil || errors.Is(err, errReported) {
+	if err == nil || errors.Is(err, exitcode.ErrReported) {
 		return code
 	}
 	if a.out == nil {
@@ -154,17 +155,13 @@ func (a *app) finish(ctx context.Context, err error) int {
 // answered already, and where it met the work says nothing.
 var errInterrupted = errors.New("interrupted")
 
-// errReported marks an outcome that was told already, in warnings or a summary, and needs no line
-// of its own.
-var errReported = errors.New("reported above")
-
 // classify makes a snapshot that may only be hidden by damage an integrity failure, and what cobra
 // finds wrong with the command line a usage error.
 func (a *app) classify(err error) error {
 	if a.seen != nil && a.seen.Damaged() && errors.Is(err, catalog.ErrNoSnapshot) {
 		return exitWith(exitIntegrity, "%w: records of the repository are damaged, as warned above, and it may be in one of them", err)
 	}
-	var known *exitError
+	var known *exitcode.Error
 	if err == nil || a.started || errors.As(err, &known) {
 		return err
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
@@ -95,21 +94,9 @@ var codes = []struct {
 	{database.ErrUnreachable, exitUnreachable},
 }
 
-// exitError is an error whose exit code the place that made it knows.
-type exitError struct {
-	code int
-	err  error
-}
-
-// Error implements error.
-func (e *exitError) Error() string { return e.err.Error() }
-
-// Unwrap returns what is wrapped, for errors.Is and errors.As.
-func (e *exitError) Unwrap() error { return e.err }
-
 // exitWith makes an error that ends the program with code.
 func exitWith(code int, format string, args ...any) error {
-	return &exitError{code: code, err: fmt.Errorf(format, args...)}
+	return exitcode.With(code, format, args...)
 }
 
 // usage makes an error of the command line or the settings: exit code 2.
@@ -123,9 +110,9 @@ func exitCode(ctx context.Context, err error) int {
 	if ctx.Err() != nil {
 		return exitInterrupted
 	}
-	var known *exitError
+	var known *exitcode.Error
 	if errors.As(err, &known) {
-		return known.code
+		return known.Code
 	}
 	for _, c := range codes {
 		if errors.Is(err, c.sentinel) {

@@ -12,6 +12,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/daemon"
+	"github.com/packstone/packstone/cmd/internal/exitcode"
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/message"
@@ -148,5 +149,5 @@ func (a *app) keepVerdict(r *keep.Report) error {
 	if code == 0 {
 		return nil
 	}
-	return exitWith(code, "%w", errReported)
+	return exitWith(code, "%w", exitcode.ErrReported)
 }

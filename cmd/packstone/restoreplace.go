@@ -8,6 +8,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/exitcode"
 	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/database"
@@ -145,8 +146,8 @@ func (r *restoring) fillWith(ctx context.Context, s *catalog.SourceState, dst da
 		return err
 	}
 	err = r.convertDB(ctx, "restore", src, dst, r.o.filling)
-	var known *exitError
-	if errors.As(err, &known) && known.code == exitMissing {
+	var known *exitcode.Error
+	if errors.As(err, &known) && known.Code == exitMissing {
 		r.inexact++
 		return nil
 	}

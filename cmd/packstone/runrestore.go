@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
-	"time"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/daemon"
-	"github.com/packstone/packstone/cmd/internal/doctor"
 	"github.com/packstone/packstone/cmd/internal/machine"
-	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/cmd/internal/page"
 	"github.com/packstone/packstone/cmd/internal/room"
@@ -21,25 +18,11 @@ import (
 	"github.com/packstone/packstone/pipeline/restore"
 )
 
-// newScratch restores into scratch places for the page, below the directory that the settings name
-// at the time.
-func (s *service) newScratch() *page.Scratch {
-	return &page.Scratch{
-		Directory: func() string {
-			if known := s.known.Load(); known != nil {
-				return known.settings.Serve.Scratch
-			}
-			return s.settings.Serve.Scratch
-		},
-		Restore: s.restoreForPage, GiveBack: room.DropDatabase, Free: doctor.FreeIn, Now: time.Now, Say: s.sayerOf(),
-	}
-}
-
 // restoreForPage restores what somebody wants to look at. Nothing of it runs by itself or gives
 // rights to others, so programs lose their setuid bits and devices are left out.
-func (s *service) restoreForPage(ctx context.Context, w page.Wanted, follow func(func() daemon.Live)) (got page.Restored, err error) {
+func (a *app) restoreForPage(ctx context.Context, settings *config.Config, w page.Wanted, follow func(func() daemon.Live)) (got page.Restored, err error) {
 	said := daemon.NewJobLog(io.Discard, "")
-	a := s.forJob(said, s.known.Load().settings)
+	a = a.forJob(said, settings)
 	defer a.patience.End()
 	a.stdout, a.flags.Repository, a.flags.dryRun = io.Discard, w.Repository, w.Plan
 	a.out = output.New(output.Options{Stdout: io.Discard, Stderr: said, Quiet: true})
@@ -142,28 +125,4 @@ func (r *restoring) need() uint64 {
 		}
 	}
 	return drill.NeedOf(r.total.Restored, r.total.Bytes, rows)
-}
-
-// sweepScratch removes what was being restored for the page when its process was killed.
-func (s *service) sweepScratch() {
-	removed, err := s.scratch.Sweep()
-	for _, place := range removed {
-		s.say("removed what a restore from the page that was killed had left in %s", place)
-	}
-	if err != nil {
-		s.Warn(err.Error())
-	}
-}
-
-// sayerOf tells the log what people do on the page, from any goroutine.
-func (s *service) sayerOf() func(page.Act) {
-	out := s.out
-	return func(act page.Act) {
-		now := time.Now()
-		if out.JSON() {
-			out.Message("page_act", message.PageAct{Time: now, By: output.Name(act.By), Act: output.Name(act.What)}, "")
-			return
-		}
-		out.Note("%spage: %s %s", s.stamp(now), act.By, act.What)
-	}
 }

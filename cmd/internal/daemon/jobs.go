@@ -23,6 +23,18 @@ type Job struct {
 	Then         []Job  // what follows a run that was done; they have no time of their own
 }
 
+// Timings are the names of jobs, and when each is due.
+func Timings(jobs []Job) []schedule.Job {
+	all := make([]schedule.Job, len(jobs))
+	for i, j := range jobs {
+		all[i] = j.Job
+	}
+	return all
+}
+
+// Resizes tells whether the job changes how large repositories are.
+func (j Job) Resizes() bool { return j.Kind == Backup || j.Kind == Copy || j.Kind == Prune }
+
 // The kinds of jobs.
 const (
 	Backup = history.Backup
