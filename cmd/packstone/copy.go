@@ -80,9 +80,12 @@ func (a *app) copy(ctx context.Context, o copyOptions, names []string) (*message
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := a.chooseToCopy(c.seen, names, o.incomplete)
+	chosen, left, err := copy.Choose(c.seen, names, o.incomplete)
 	if err != nil {
 		return nil, err
+	}
+	if left > 0 {
+		a.out.Note("left out %s; --incomplete copies them too", output.Plural(left, "incomplete snapshot"))
 	}
 	write.Uploads = c.toStorage.Uploads
 	m, err := a.copySnapshots(ctx, c, chosen, copy.Options{Fetch: a.fetchOptions(), Write: write, Undated: o.undated})
@@ -109,7 +112,7 @@ func copyOutcome(m *message.Copy, err error) error {
 func (a *app) writeOptions(size flagvalue.Size) (backup.Options, error) {
 	o := backup.Options{Concurrency: a.flags.concurrency, Progress: new(pipeline.Progress), Advice: a.Warn}
 	var err error
-	o.PackSize, err = packSize(size, a.flags.memoryLimit)
+	o.PackSize, err = backup.PackSize(int64(size), int64(a.flags.memoryLimit))
 	return o, err
 }
 
@@ -143,26 +146,6 @@ func (a *app) refuseSame(other *machine.Machine) error {
 	return err
 }
 
-// chooseToCopy are the snapshots that are meant.
-func (a *app) chooseToCopy(v *view.View, names []string, incomplete bool) (chosen []*catalog.Snapshot, err error) {
-	all, err := v.Choose(names)
-	if err != nil || len(names) > 0 {
-		return all, err
-	}
-	left := 0
-	for _, s := range v.Trusted(all) {
-		if !incomplete && !s.Complete() {
-			left++
-			continue
-		}
-		chosen = append(chosen, s)
-	}
-	if left > 0 {
-		a.out.Note("left out %s; --incomplete copies them too", output.Plural(left, "incomplete snapshot"))
-	}
-	return chosen, nil
-}
-
 // copySnapshots copies those of chosen that are missing, or tells what that would take. Without a
 // summary nothing was tried.
 func (a *app) copySnapshots(ctx context.Context, c copying, chosen []*catalog.Snapshot, o copy.Options) (*message.Copy, error) {
@@ -183,7 +166,9 @@ func (a *app) copySnapshots(ctx context.Context, c copying, chosen []*catalog.Sn
 	}
 	m.There, m.Forgotten = len(plan.There), len(plan.Forgotten)
 	if m.DryRun {
-		err = weighCopies(ctx, m, copier, plan)
+		var weights []copy.Weight
+		weights, err = copier.Weigh(ctx, plan)
+		m.Weigh(plan.Missing, weights)
 	} else {
 		stop := a.out.Progress(meter.Of(o.Write.Progress))
 		err = copier.Run(ctx, plan.Missing)
@@ -202,15 +187,4 @@ func (a *app) tellCopied(s *catalog.Snapshot, id archive.Name) message.Copied {
 	row.ID = id.String()
 	a.out.Note("snapshot %s copied as %s: %s", s.ShortID(), row.ID[:shortID], row.What())
 	return row
-}
-
-// weighCopies says what copies would take.
-func weighCopies(ctx context.Context, m *message.Copy, copier *copy.Copier, plan copy.Plan) error {
-	weights, err := copier.Weigh(ctx, plan)
-	for i, w := range weights {
-		row := message.CopiedOf(plan.Missing[i])
-		row.Files, row.Bytes, row.Read = w.Files, w.Bytes, w.Read
-		m.Snapshots, m.BytesRead = append(m.Snapshots, row), m.BytesRead+w.Read
-	}
-	return err
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/meter"
 	"github.com/packstone/packstone/cmd/internal/output"
@@ -178,17 +177,7 @@ func (d *dbAddress) named() bool { return d.url != "" || d.file != "" }
 
 // locate reads the address, and adds the password that the user keeps elsewhere.
 func (d *dbAddress) locate(a *app) (database.Location, error) {
-	if (d.url == "") == (d.file == "") {
-		return database.Location{}, usage("name the database by one of --%s and --%s-file", d.name, d.name)
-	}
-	if d.file != "" {
-		at, err := config.ReadLocation(d.file)
-		if err != nil {
-			return at, err
-		}
-		return a.Login(at)
-	}
-	return a.Locate("--"+d.name, d.url)
+	return a.LocateEither(d.name, d.url, d.file)
 }
 
 // tellDB prints the report of what was done, or refused.
@@ -214,35 +203,30 @@ func (a *app) convertDB(ctx context.Context, action string, src database.Source,
 	if err := convert.RefuseNothing(ctx, src, o.filter); err != nil {
 		return err
 	}
+	var report *database.Report
+	var err error
 	if a.flags.dryRun {
-		report, err := convert.Preview(ctx, src, dst, o.convert(nil))
-		if errors.Is(err, database.ErrNotEmpty) {
-			return leftoverCure(err)
-		}
-		a.tellDB(action, report, begun)
-		if err == nil {
-			err = dbOutcome(report)
-		}
-		return errors.Join(trustCure(err), a.out.Err())
+		report, err = convert.Preview(ctx, src, dst, o.convert(nil))
+	} else {
+		rows := &meter.Rows{}
+		stop := a.out.Progress(rows.Counts)
+		report, err = convert.Run(ctx, src, dst, o.convert(rows.Take))
+		stop()
 	}
-	rows := &meter.Rows{}
-	stop := a.out.Progress(rows.Counts)
-	report, err := convert.Run(ctx, src, dst, o.convert(rows.Take))
-	stop()
 	if err == nil || errors.Is(err, database.ErrRefused) && !errors.Is(err, database.ErrNotEmpty) {
 		a.tellDB(action, report, begun)
 	}
-	if errors.Is(err, database.ErrLeftover) {
-		return leftoverCure(err)
-	}
-	if errors.Is(err, database.ErrNUL) && action == "import" {
+	switch {
+	case err == nil:
+		return errors.Join(dbOutcome(report), a.out.Err())
+	case errors.Is(err, database.ErrNUL) && action == "import":
 		return fmt.Errorf("%w; --nul strip leaves such characters out", err)
 	}
-	if err != nil {
-		return trustCure(err)
-	}
-	return errors.Join(dbOutcome(report), a.out.Err())
+	return cured(err)
 }
+
+// cured says what to do about what databases refuse.
+func cured(err error) error { return trustCure(leftoverCure(err)) }
 
 // leftoverCure says what to do about what a killed import has left.
 func leftoverCure(err error) error {

@@ -132,13 +132,9 @@ func (d *dbDiffer) compare(ctx context.Context, before, after database.Source) (
 func (d *dbDiffer) tell(results []rowdiff.Result) error {
 	m := &d.summary
 	for _, r := range results {
-		m.Tables++
-		if r.Equal() {
-			continue
+		if m.Count(r) {
+			d.tellTable(r)
 		}
-		m.Differ++
-		m.Added, m.Removed, m.Changed = m.Added+r.Added, m.Removed+r.Removed, m.Changed+r.Changed
-		d.tellTable(r)
 	}
 	m.TotalDuration = time.Since(d.begun).Seconds()
 	d.out.Summary(*m, m.Text(d.o.script))
@@ -154,22 +150,7 @@ func (d *dbDiffer) tellTable(r rowdiff.Result) {
 		d.out.Message("table_change", message.TableChangeOf(r, keys), "")
 		return
 	}
-	switch r.Only {
-	case rowdiff.Removed:
-		d.out.Line("table %s: only in the first snapshot, with %s", output.Name(r.Table), output.Plural(r.Rows, "row"))
-		return
-	case rowdiff.Added:
-		d.out.Line("table %s: only in the second snapshot, with %s", output.Name(r.Table), output.Plural(r.Rows, "row"))
-		return
-	}
-	d.out.Line("table %s: %d added, %d removed, %d changed", output.Name(r.Table), r.Added, r.Removed, r.Changed)
-	for _, line := range r.Columns {
-		d.out.Line("  %s", line)
-	}
-	for _, line := range keys {
-		d.out.Line("  %s", line)
-	}
-	if more := d.listing.Left(r); more > 0 {
-		d.out.Line("  and %d more", more)
+	for _, line := range message.TableChangeText(r, keys, d.listing.Left(r)) {
+		d.out.Line("%s", line)
 	}
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/tree"
-	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/browse"
@@ -63,18 +62,7 @@ func (d *differ) liveSource(ctx context.Context, b *browser, s *catalog.Snapshot
 	if err != nil {
 		return err
 	}
-	arguments := []string{source.Name}
-	if source.Name == catalog.AdHoc {
-		arguments = source.Paths
-	}
-	planner := d.planner()
-	planner.Live = true
-	planner.Set = "" // which names of single sources do without
-	plan, err := planner.Arguments(arguments, config.PathOptions{Exclude: source.Excludes, AllowEmpty: true}, nil)
-	if err != nil {
-		return err
-	}
-	src, err := plan.Jobs[0].Open(ctx)
+	src, err := d.planner().OpenLive(ctx, source)
 	if err != nil {
 		return err
 	}
@@ -93,23 +81,11 @@ func (d *differ) problem(source, path string, err error) {
 }
 
 func (d *differ) liveDatabase(ctx context.Context, b *browser, s *catalog.Snapshot, source *catalog.SourceState) (err error) {
-	settings, err := d.Settings()
-	if err != nil {
-		return err
-	}
-	_, at, err := settings.PlaceOf(source, true)
-	if err != nil {
-		return err
-	}
-	login, err := d.Login(*at)
-	if err != nil {
-		return err
-	}
 	was, err := b.Database(ctx, s, source, database.SourceOptions{Aside: d.Aside()})
 	if err != nil {
 		return err
 	}
-	now, err := config.OpenSource(ctx, login, database.SourceOptions{Aside: d.Aside()})
+	now, err := d.planner().OpenLiveDatabase(ctx, source)
 	if err != nil {
 		return err
 	}

@@ -1,12 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"path"
-	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -63,19 +59,11 @@ type listing struct {
 	held                 []message.Entry // to be sorted
 }
 
-// orders are how rows can be sorted.
-var orders = map[string]func(a, b *message.Entry) int{
-	"name":      func(a, b *message.Entry) int { return cmp.Compare(a.Name, b.Name) },
-	"size":      func(a, b *message.Entry) int { return cmp.Compare(b.Size, a.Size) },
-	"time":      func(a, b *message.Entry) int { return time.Time(b.ModTime).Compare(time.Time(a.ModTime)) },
-	"extension": func(a, b *message.Entry) int { return cmp.Compare(path.Ext(string(a.Name)), path.Ext(string(b.Name))) },
-}
-
 func (l *listing) check() error {
 	if l.sort == "mtime" {
 		l.sort = "time"
 	}
-	if l.sort != "" && orders[l.sort] == nil {
+	if l.sort != "" && !message.CanSort(l.sort) {
 		return usage("--sort %s: want name, size, time or extension", l.sort)
 	}
 	return nil
@@ -92,12 +80,7 @@ func (l *listing) print(source *catalog.SourceState, e *entry.Entry) error {
 
 // printSorted prints the rows that were held back.
 func (l *listing) printSorted() error {
-	if order := orders[l.sort]; order != nil {
-		slices.SortStableFunc(l.held, func(a, b message.Entry) int { return order(&a, &b) })
-	}
-	if l.reverse {
-		slices.Reverse(l.held)
-	}
+	message.SortEntries(l.held, l.sort, l.reverse)
 	for _, row := range l.held {
 		if err := l.printRow(row); err != nil {
 			return err

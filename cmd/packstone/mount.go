@@ -2,21 +2,17 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/catalog"
-	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/destination"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/cmd/internal/program"
 	"github.com/packstone/packstone/pipeline/database"
-	"github.com/packstone/packstone/pipeline/database/convert"
-	"github.com/packstone/packstone/pipeline/database/rows"
 	"github.com/packstone/packstone/pipeline/mount"
 )
 
@@ -101,28 +97,8 @@ const (
 func (a *app) databaseFolder() (string, error) { return os.MkdirTemp(a.Aside(), "mount-") }
 
 // databaseToFile writes a database of a snapshot to a new SQLite file.
-func (a *app) databaseToFile(ctx context.Context, source *catalog.SourceState, streams fs.FS, file string) (err error) {
-	src, err := rows.Open(streams, database.SourceOptions{Aside: a.Aside()})
-	if err != nil {
-		return err
-	}
-	at, err := config.SQLiteAt(file)
-	if err != nil {
-		return err
-	}
-	dst, err := config.SQLiteFile.OpenTarget(ctx, at, database.TargetOptions{Aside: filepath.Dir(file)})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, dst.Close()) }()
-	report, err := convert.Run(ctx, src, dst, convert.Options{Jobs: restoreJobs})
-	if report != nil {
-		for _, f := range report.Inexact() {
-			a.out.Warn(output.Warning{Message: f.String(), Item: output.Name(source.Name)})
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("make the SQLite file: %w", err)
-	}
-	return nil
+func (a *app) databaseToFile(ctx context.Context, source *catalog.SourceState, streams fs.FS, file string) error {
+	return destination.WriteSQLite(ctx, streams, file, a.Aside(), func(what database.Finding) {
+		a.out.Warn(output.Warning{Message: what.String(), Item: output.Name(source.Name)})
+	})
 }

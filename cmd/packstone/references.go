@@ -13,20 +13,6 @@ import (
 	"github.com/packstone/packstone/pipeline/fit"
 )
 
-// tellLeftOut says what does not come back with a whole snapshot, since it was never backed up.
-func (r *restoring) tellLeftOut() {
-	if len(r.sources) < len(r.snapshot.Sources) {
-		return
-	}
-	for _, row := range message.LeftOutOf(r.snapshot.NotBackedUp) {
-		if r.o.plan {
-			r.out.Line("%s", row.Text())
-			continue
-		}
-		r.out.Note("%s", row.Text())
-	}
-}
-
 // tellDangling tells of rows that refer to nothing as they are found: of each rule the first, all
 // where more is asked for.
 func (a *app) tellDangling() func(r *catalog.Rule, d *catalog.Dangling) {

@@ -14,6 +14,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/meter"
 	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/cmd/internal/reception"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/check"
 )
@@ -68,8 +69,7 @@ func (a *app) repairFromSource(ctx context.Context, args []string) error {
 	return a.mend(ctx, repo, before, func() error {
 		run.Lost = before.Bad
 		return a.underHooks(ctx, run, func(ctx context.Context) error {
-			_, err := a.runBackup(ctx, repo, storage, run, meter.Of(run.Progress))
-			return err
+			return a.runBackup(ctx, &reception.Reception{Repo: repo, Storage: storage}, run, backupOptions{})
 		})
 	})
 }

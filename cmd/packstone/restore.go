@@ -2,27 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
-	"path"
-	"sync/atomic"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/packstone/packstone/archive/store/count"
 	"github.com/packstone/packstone/catalog"
-	"github.com/packstone/packstone/catalog/entry"
-	"github.com/packstone/packstone/catalog/view"
 	"github.com/packstone/packstone/cmd/internal/config"
-	"github.com/packstone/packstone/cmd/internal/machine"
-	"github.com/packstone/packstone/cmd/internal/message"
-	"github.com/packstone/packstone/cmd/internal/meter"
-	"github.com/packstone/packstone/cmd/internal/output"
-	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/local/permission"
 	"github.com/packstone/packstone/pipeline/restore"
-	"github.com/packstone/packstone/pipeline/target"
-	"github.com/packstone/packstone/pipeline/thaw"
 )
 
 type restoreOptions struct {
@@ -141,61 +128,6 @@ var overwrites = map[string]restore.Overwrite{
 	"if-newer": restore.OverwriteIfNewer, "never": restore.OverwriteNever,
 }
 
-func (a *app) restore(ctx context.Context, o restoreOptions, args []string) error {
-	from, err := a.restorePlace(&o, args)
-	if err != nil {
-		return err
-	}
-	if err := o.readPatterns(a.Done); err != nil {
-		return err
-	}
-	whole, access := a.wholePlatform(&o, args), machine.MustRead
-	if whole {
-		access |= machine.MayWrite // for the copy of what is overwritten
-	}
-	r, v, err := a.newRestoring(ctx, o, from, access)
-	if err != nil {
-		return err
-	}
-	if whole && !hasAdHoc(r.snapshot) {
-		settings, err := a.Settings()
-		if err != nil {
-			return err
-		}
-		if err := r.thawFirst(ctx); err != nil {
-			return err
-		}
-		return r.tellFrozen(ctx, r.restorePlatform(ctx, v, settings))
-	}
-	return r.restore(ctx)
-}
-
-// newRestoring opens the repository, and finds the snapshot to restore.
-func (a *app) newRestoring(ctx context.Context, o restoreOptions, from catalog.Place, access machine.Access) (*restoring, *view.View, error) {
-	repo, storage, err := a.OpenRepository(ctx, access)
-	if err != nil {
-		return nil, nil, err
-	}
-	v, err := a.look(ctx, repo)
-	if err != nil {
-		return nil, nil, err
-	}
-	filter := a.filterFor(from)
-	filter.Incomplete = o.incomplete
-	if o.inPlace && a.flags.host == "" {
-		if filter.Prefer, err = a.HostIn(repo); err != nil {
-			return nil, nil, err
-		}
-	}
-	snapshot, err := v.Pick(from.Snapshot, filter)
-	if err != nil {
-		return nil, nil, err
-	}
-	r := &restoring{app: a, repo: repo, requests: storage.Counts.Totals, storage: storage, snapshot: snapshot, from: from, o: o}
-	r.legs, r.fill = r.newLegs(), r.database
-	return r, v, nil
-}
-
 // restorePlace says what is to come back, and refuses what contradicts itself.
 func (a *app) restorePlace(o *restoreOptions, args []string) (catalog.Place, error) {
 	if len(args) > 1 || len(args) == 0 && a.flags.at == "" {
@@ -273,171 +205,25 @@ func (o *restoreOptions) checkFilling() error {
 	return f.checkJobs()
 }
 
-// restoring is one run of restore.
-type restoring struct {
-	*app
-	repo     *catalog.Repository
-	requests func() count.Totals
-	storage  *config.Storage
-	snapshot *catalog.Snapshot
-	from     catalog.Place
-	sources  []*catalog.SourceState
-	path     string // below the source, where one is named
-	o        restoreOptions
-	way      []comeback // for --in-place
-	legs     *restore.Legs
-	base     target.Target // below which each source has a folder
-	doubts   []string      // why somebody should be asked
-	progress pipeline.Progress
-	total    restore.Result
-	warned   atomic.Uint64
-	lent     restore.Lent
-	listed   output.ShortList // by --plan
-	others   target.Strangers // to whom entries would belong by their number
-	frozen   thaw.Plan        // what the storage must thaw
-	denied   uint64           // entries that the user of --check-access could not use
-	inexact  uint64           // objects and values of databases that did not come back exactly
-	// fill restores a database: to a file, unless somebody has another place for it.
-	fill func(ctx context.Context, s *catalog.SourceState) error
-}
-
-func (r *restoring) restore(ctx context.Context) error {
-	if r.o.to.named() && r.o.server == nil {
-		return r.intoDatabase(ctx)
+// checkAccessFlag refuses --check-access where nothing can be checked, and somebody who is not
+// there.
+func (o *restoreOptions) checkAccessFlag() error {
+	if o.checkAccess == "" {
+		return nil
 	}
-	begun := time.Now()
-	err := r.prepare(ctx)
-	if err == nil {
-		err = r.thawFirst(ctx)
+	if o.to.named() || len(o.toCommand) > 0 {
+		return usage("--check-access is for directories of this machine: --target or --in-place")
 	}
-	if err == nil {
-		err = r.run(ctx)
-	}
-	err = r.tellFrozen(ctx, err)
-	if err := errors.Join(err, r.legs.Close(ctx)); err != nil {
-		return err
-	}
-	r.listed.End(r.out)
-	r.tellLent()
-	r.tellOthers()
-	r.summarize(time.Since(begun))
-	if err := r.tellAccess(ctx); err != nil {
-		return err
-	}
-	return errors.Join(r.outcome(), r.out.Err())
-}
-
-// summarize prints what was done.
-func (r *restoring) summarize(took time.Duration) {
-	m := message.Restore{
-		SnapshotID: r.snapshot.ID.String(), DryRun: r.dry(), FilesRestored: r.total.Restored, FilesSkipped: r.total.Kept,
-		FilesDeleted: r.total.Deleted, FilesFailed: r.total.Failed, BytesRestored: r.total.Bytes, BytesReused: r.total.Reused,
-		TotalDuration: took.Seconds(), Requests: r.requests(), PacksToThaw: r.frozen.Packs, BytesToThaw: r.frozen.Bytes,
-	}
-	if len(r.o.toCommand) > 0 && !r.out.JSON() {
-		r.out.Note("%s", m.Text()) // the standard output is the command's
-		return
-	}
-	r.out.Summary(m, m.Text())
-	r.tellRequests(m.Requests)
-}
-
-// outcome says how complete the restore is.
-func (r *restoring) outcome() error {
-	switch {
-	case len(r.doubts) > 0 && r.dry() && !r.CanAsk():
-		return r.doubtful()
-	case r.total.Damaged > 0:
-		return exitWith(exitIntegrity, "%s not restored, since their content is damaged (listed above)", output.Plural(r.total.Damaged, "file"))
-	case r.total.Failed > 0 && len(r.o.toCommand) > 0:
-		return exitWith(exitFailed, "the command failed to take the file: see above")
-	case r.total.Failed > 0:
-		return exitWith(exitMissing, "%s not restored (listed above)", output.Plural(r.total.Failed, "entry"))
-	case r.inexact > 0:
-		return exitWith(exitMissing, "%s not exact in SQLite (listed above)", output.Plural(r.inexact, "database object or value"))
-	case len(r.o.include) > 0 && r.total == (restore.Result{}):
-		return exitWith(exitFailed, "nothing in the snapshot matches --include: a pattern with a slash is matched with whole paths, from the source's root on")
-	case r.warned.Load() > 0:
-		return exitWith(exitMissing, "%s restored without all of their metadata (listed above)", output.Plural(r.warned.Load(), "entry"))
-	case r.denied > 0:
-		return exitWith(exitMissing, "%s could not use %s that came back", r.o.checkAccess, output.Plural(r.denied, "entry"))
+	if _, err := permission.Lookup(o.checkAccess); err != nil {
+		return usage("--check-access: %w", err)
 	}
 	return nil
 }
 
-// prepare finds what comes back and where to, and refuses what cannot before anything is changed.
-func (r *restoring) prepare(ctx context.Context) error {
-	at, err := r.from.In(r.snapshot)
-	if err != nil {
-		return err
+// findServer tells whether --to names a server of files, and which.
+func (o *restoreOptions) findServer() (err error) {
+	if o.to.url == "" || o.to.file == "" {
+		o.server, err = config.FindServer("--"+o.to.name, o.to.url, o.to.file)
 	}
-	r.sources, r.path, r.legs.Path = at.Sources, at.Path, at.Path
-	if len(r.o.toCommand) > 0 && len(r.sources) > 1 {
-		return usage("--to-command gives one file to a command: name it as SNAPSHOT:SOURCE/FILE")
-	}
-	if r.o.inPlace {
-		if err := r.findPlaces(ctx); err != nil {
-			return err
-		}
-	}
-	for _, source := range r.sources {
-		if r.o.server != nil && r.isDatabase(source) {
-			return usage("%s is a database, and --to names a server of files: restore it with --target, or with --to and the URL of an empty database", source.Name)
-		}
-	}
-	if err := r.openLegs(ctx); err != nil {
-		return err
-	}
-	return r.survey(ctx)
-}
-
-func (r *restoring) run(ctx context.Context) error {
-	r.tellLeftOut()
-	if err := r.refillAll(ctx); err != nil {
-		return err
-	}
-	defer r.out.Progress(meter.Of(&r.progress))()
-	return r.legs.Run(ctx, &r.total)
-}
-
-func (r *restoring) dry() bool { return r.flags.dryRun }
-
-// tell prints what is done with an entry, always for a plan.
-func (r *restoring) tell(e *entry.Entry, action restore.Action) {
-	if action != restore.ActionDelete {
-		r.others.Note(e)
-	}
-	if r.o.plan {
-		r.listed.Note(r.out, string(action), output.Name(e.Path), r.flags.verbose > 0)
-		return
-	}
-	r.out.Detail(output.VerboseStatus{Action: string(action), Item: output.Name(e.Path), DataSize: e.Size})
-}
-
-// targetOptions say how to write what was backed up of source. below precedes paths in warnings.
-func (r *restoring) targetOptions(below string, source *catalog.SourceState) (opts config.TargetOptions, err error) {
-	files, err := r.OwnFiles()
-	if err != nil {
-		return opts, err
-	}
-	own, err := files.All()
-	if err != nil {
-		return opts, err
-	}
-	opts = config.TargetOptions{Own: own, NumericIDs: r.o.numeric, ReadOnly: r.dry(), Remote: r.RemoteLogin(), Bucket: r.bucketLogin(), Warn: func(file string, err error) {
-		r.warned.Add(1)
-		r.out.Problem(path.Join(below, file), "restore", err)
-	}}
-	opts.Absent, opts.Times = r.o.overwrite == "never", !config.IsBucket(source.Location)
-	if r.o.owner != "" {
-		if opts.Owner, err = target.ParseOwner(r.o.owner); err != nil {
-			return opts, usage("--owner: %w", err)
-		}
-	}
-	if r.o.chmod != "" {
-		if opts.Chmod, err = target.ParseChmod(r.o.chmod); err != nil {
-			return opts, usage("--chmod: %w", err)
-		}
-	}
-	return opts, nil
+	return err
 }

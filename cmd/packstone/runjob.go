@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,16 +43,11 @@ func inEach(run func(*app, context.Context, daemon.Job, *daemon.Result) error) f
 			return run(a, ctx, j, r)
 		}
 		set := settings.Sets[j.Set]
-		for _, name := range settings.RepositoryNames() {
-			if !set.GoesTo(name) || ctx.Err() != nil {
-				continue
-			}
+		names := slices.DeleteFunc(settings.RepositoryNames(), func(name string) bool { return !set.GoesTo(name) })
+		return daemon.Each(ctx, names, func(name string) error {
 			a.flags.Repository = name
-			if bad := run(a, ctx, j, r); bad != nil {
-				err = errors.Join(err, fmt.Errorf("repository %s: %w", name, bad))
-			}
-		}
-		return err
+			return run(a, ctx, j, r)
+		})
 	}
 }
 
@@ -126,24 +121,18 @@ func (a *app) copyJob(ctx context.Context, _ daemon.Job, r *daemon.Result) error
 		return err
 	}
 	job := settings.Jobs.Copy
-	for _, name := range job.Targets() {
+	return daemon.Each(ctx, job.Targets(), func(name string) error {
 		if name != "" {
 			a.flags.Repository = name
 		}
-		m, bad := a.copy(ctx, copyOptions{from: machine.From{Repository: job.From}}, nil)
+		m, err := a.copy(ctx, copyOptions{from: machine.From{Repository: job.From}}, nil)
 		if m != nil {
 			r.BytesRead += int64(m.BytesRead)
 			r.BytesAdded += int64(m.DataAdded)
 			r.BytesStored += int64(m.DataAddedPacked)
 		}
-		if bad != nil && name != "" {
-			bad = fmt.Errorf("repository %s: %w", name, bad)
-		}
-		if err = errors.Join(err, bad); ctx.Err() != nil {
-			break
-		}
-	}
-	return err
+		return err
+	})
 }
 
 // runJob runs a job as its verb would be run, by settings and with the flags of packstone run.

@@ -13,9 +13,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/page"
 	"github.com/packstone/packstone/cmd/internal/room"
 	"github.com/packstone/packstone/pipeline/database"
-	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/platform/drill"
-	"github.com/packstone/packstone/pipeline/restore"
 )
 
 // restoreForPage restores what somebody wants to look at. Nothing of it runs by itself or gives
@@ -32,13 +30,16 @@ func (a *app) restoreForPage(ctx context.Context, settings *config.Config, w pag
 		a.Hold(w.Keys.Lent)
 	}
 	follow(said.Live)
-	r, _, err := a.newRestoring(ctx, restoreOptions{target: w.Into, verify: true, noSpecial: true}, w.Place, machine.MustRead)
+	r, _, err := a.newRestoring(ctx, restoreOptions{target: w.Into, verify: true, noSpecial: true, filling: dbOptions{jobs: restoreJobs}}, w.Place, machine.MustRead)
 	if err != nil {
 		err = a.classify(err)
 		return got, &plainError{causeOf(err, said.Tail()), err}
 	}
-	places := &scratchPlaces{restoring: r, borrow: w.Borrow}
-	r.fill = places.fill
+	r.to.Inexact = func(source string, what database.Finding) {
+		r.inexact++
+		r.out.Problem(source, "restore", errors.New(what.String()))
+	}
+	r.to.Database = func(s *catalog.SourceState) error { return r.addScratch(settings, s, w.Borrow) }
 	err = r.restore(ctx)
 	said.Finish()
 	got = page.Restored{Entries: r.total.Restored, Bytes: r.total.Bytes, Need: r.need()}
@@ -65,54 +66,16 @@ func (e *plainError) Error() string { return e.text }
 // Unwrap returns what it says in other words.
 func (e *plainError) Unwrap() error { return e.cause }
 
-// scratchPlaces are where the databases of a restore from the page go: on the server on which the
-// drills of their set restore them, else into files.
-type scratchPlaces struct {
-	*restoring
-	borrow func(room.Database) error
-}
-
-func (p *scratchPlaces) fill(ctx context.Context, s *catalog.SourceState) error {
-	settings, err := p.Settings()
-	if err != nil {
-		return err
+// addScratch restores a database on the server on which the drills of its set restore it, else into
+// a file.
+func (r *restoring) addScratch(settings *config.Config, s *catalog.SourceState, borrow func(room.Database) error) error {
+	file := settings.Sets[r.snapshot.Set].Drill.Scratch[s.Name]
+	if file == "" || config.ScratchEngine(file) != "" {
+		return r.to.AddFile(s)
 	}
-	file := settings.Sets[p.snapshot.Set].Drill.Scratch[s.Name]
-	switch {
-	case file == "" || config.ScratchEngine(file) != "":
-		return p.database(ctx, s)
-	case p.dry():
-		p.total.Restored++
-		return nil
-	}
-	at, err := room.MakeDatabase(ctx, s.Name, file, p.borrow)
-	if err != nil {
-		return err
-	}
-	return p.convert(ctx, s, at)
-}
-
-// convert fills a database, whose tables belong to the role of the server.
-func (p *scratchPlaces) convert(ctx context.Context, s *catalog.SourceState, at database.Location) (err error) {
-	src, err := p.openStreams(ctx, s, database.Filter{})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, src.Close()) }()
-	dst, err := config.OpenTarget(ctx, at, database.TargetOptions{Jobs: restoreJobs, Aside: p.Aside()})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, dst.Close()) }()
-	report, err := convert.Run(ctx, src, dst, convert.Options{Plan: database.PlanOptions{NoOwner: true}, Jobs: restoreJobs, Progress: restore.CountRows(&p.progress)})
-	if err != nil {
-		return err
-	}
-	for _, f := range report.Inexact() {
-		p.out.Problem(s.Name, "restore", errors.New(f.String()))
-		p.inexact++
-	}
-	p.total.Restored++
+	r.to.AddDatabase(s, func(ctx context.Context) (database.Location, error) {
+		return room.MakeDatabase(ctx, s.Name, file, borrow)
+	})
 	return nil
 }
 
@@ -120,7 +83,7 @@ func (p *scratchPlaces) convert(ctx context.Context, s *catalog.SourceState, at 
 func (r *restoring) need() uint64 {
 	var rows uint64
 	for _, source := range r.sources {
-		if r.isDatabase(source) { // also where it goes to a server, which may be on the same disk
+		if r.to.IsDatabase(source) { // also where it goes to a server, which may be on the same disk
 			rows += source.Coverage.Bytes
 		}
 	}

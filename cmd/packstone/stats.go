@@ -9,6 +9,7 @@ import (
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/message"
+	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/browse"
 )
 
@@ -71,4 +72,23 @@ func (a *app) warnUnnamed(packs []archive.Name) {
 	for _, pack := range packs {
 		a.Warn("no index names pack " + pack.String() + ": run packstone check")
 	}
+}
+
+// statsGroups are what stats counts by: the name of a snapshot's group.
+var statsGroups = map[string]func(*catalog.Snapshot) string{
+	"snapshot": func(s *catalog.Snapshot) string { return s.ID.String() },
+	"set":      func(s *catalog.Snapshot) string { return s.Set },
+	"host":     func(s *catalog.Snapshot) string { return s.Host },
+}
+
+// statsBy prints a line for each group, the oldest first.
+func (a *app) statsBy(ctx context.Context, repo *catalog.Repository, by string, chosen []*catalog.Snapshot) error {
+	groups := browse.Groups(chosen, statsGroups[by])
+	shares, unnamed, err := browse.WeighBy(ctx, repo, groups)
+	if err != nil {
+		return err
+	}
+	a.warnUnnamed(unnamed)
+	rows := message.StatsRowsOf(groups, shares[0], statsGroups[by])
+	return output.List(a.out, rows, message.StatsTable(by, rows))
 }

@@ -4,6 +4,8 @@
 package daemon
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -81,6 +83,23 @@ func Jobs(c *config.Config, host string, mayForget bool) (jobs []Job, err error)
 		jobs = append(jobs, j)
 	}
 	return jobs, nil
+}
+
+// Each does a job for each of several repositories, "" being the only one, which has no name. One
+// that fails keeps no other from its turn; an interruption does.
+func Each(ctx context.Context, names []string, do func(name string) error) error {
+	var failed []error
+	for _, name := range names {
+		if ctx.Err() != nil {
+			break
+		}
+		err := do(name)
+		if err != nil && name != "" {
+			err = fmt.Errorf("repository %s: %w", name, err)
+		}
+		failed = append(failed, err)
+	}
+	return errors.Join(failed...)
 }
 
 // Unkept are sets whose retention nobody applies here although there is one, since there is no key

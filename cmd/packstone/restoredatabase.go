@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/destination"
+	"github.com/packstone/packstone/cmd/internal/exitcode"
 	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/meter"
 	"github.com/packstone/packstone/cmd/internal/output"
@@ -52,26 +54,63 @@ func (o *restoreOptions) checkTables() error {
 	return nil
 }
 
-// single tells whether single tables come back, beside what is there or into it. A SQLite file that
-// is not there yet is made as for a whole database.
-func (r *restoring) single(ctx context.Context, dst database.Target) (bool, error) {
-	switch {
-	case r.o.filling.filter.Empty():
-		return false, nil
-	case r.o.single != tableOptions{}:
-		return true, nil
+// restoreJobs is how many tables come back at once.
+const restoreJobs = destination.Jobs
+
+// intoDatabase puts the one database that is named straight into an engine.
+func (r *restoring) intoDatabase(ctx context.Context) (err error) {
+	at, err := r.from.In(r.snapshot)
+	if err != nil {
+		return err
 	}
-	there, err := dst.Schema(ctx)
-	if err != nil || there.Engine != database.SQLite {
-		return err == nil, err
+	r.to.Legs.Path = at.Path
+	if len(at.Sources) != 1 || !r.to.IsDatabase(at.Sources[0]) {
+		return usage("--to takes one database, named as SNAPSHOT:SOURCE, or the address of a directory on a server or in a bucket; a directory of this machine is --target")
 	}
-	v, ok := dst.(database.Vacancy)
-	return ok && errors.Is(v.Vacant(ctx), database.ErrNotEmpty), nil
+	if err := r.thawFirst(ctx); err != nil {
+		return err
+	}
+	defer func() { err = r.tellFrozen(ctx, err) }()
+	o := r.o.filling
+	dst, err := r.openDBTarget(ctx, r.o.to, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dst.Close()) }()
+	single := r.o.single != tableOptions{}
+	if !single && !o.filter.Empty() {
+		if single, err = database.Besides(ctx, dst); err != nil {
+			return err
+		}
+	}
+	if single {
+		return r.intoTables(ctx, at.Sources[0], dst)
+	}
+	src, err := r.to.Legs.Rows(ctx, at.Sources[0], r.to.Options.Rows)
+	if err != nil {
+		return err
+	}
+	return r.convertDB(ctx, "restore", src, dst, o)
 }
 
-// intoTables restores single tables.
+// fill fills a database with that of a source, and counts one that is not exact.
+func (r *restoring) fill(ctx context.Context, s *catalog.SourceState, dst database.Target) error {
+	src, err := r.to.Legs.Rows(ctx, s, database.SourceOptions{Aside: r.Aside()})
+	if err != nil {
+		return err
+	}
+	err = r.convertDB(ctx, "restore", src, dst, r.o.filling)
+	var known *exitcode.Error
+	if errors.As(err, &known) && known.Code == exitMissing {
+		r.inexact++
+		return nil
+	}
+	return err
+}
+
+// intoTables restores single tables, beside what is there or into it.
 func (r *restoring) intoTables(ctx context.Context, s *catalog.SourceState, dst database.Target) error {
-	all, err := r.openStreams(ctx, s, database.Filter{})
+	all, err := r.to.Legs.Rows(ctx, s, database.SourceOptions{Aside: r.Aside()})
 	if err != nil {
 		return err
 	}
