@@ -28,19 +28,7 @@ import (
 
 func newBackup(a *app) *cobra.Command {
 	var o backupOptions
-	cmd := &cobra.Command{
-		Use:   "backup [SET|SOURCE|PATH...]",
-		Short: "Back up paths, or sets and sources of the settings file.",
-		Long: `A name in the settings file is a set or a source; ./name and absolute paths are always paths.
-
---init creates the repository and its keys if there are none. Without it, the first backup of a
-machine asks on a terminal whether to create them in $XDG_DATA_HOME/packstone/repository. Elsewhere
-it creates them only if nothing else can be meant: HOME is the user's home directory, nobody uses
-sudo, and there are no settings, keys or PACKSTONE_* variables that name them. Otherwise it ends
-with exit code 10.`,
-		Example: `  packstone backup ~/project
-  packstone backup --stdin-from-command --name dump.sql -- pg_dump platform`,
-	}
+	cmd := described("backup", nil)
 	o.register(cmd.Flags())
 	return a.verb(cmd, usesRepository|usesIdentity|usesRecipients|usesDryRun|usesSelection|usesConcurrency, func(ctx context.Context, args []string) error {
 		o.dashIndex = cmd.ArgsLenAtDash()
@@ -145,11 +133,9 @@ func (a *app) hookRunner(run plannedBackup) hook.Runner {
 
 // planBackup finds out what is to be backed up, without touching it.
 func (a *app) planBackup(o backupOptions, args []string) (run plannedBackup, err error) {
-	run.Options = backup.Options{
-		User: machine.UserName(), Tags: a.flags.tags, Description: o.description, Force: o.force, DryRun: a.flags.dryRun,
-		Parent: o.parent, SkipUnchanged: o.skipUnchanged,
-		Concurrency: a.flags.concurrency, Progress: new(pipeline.Progress),
-	}
+	run.Options = o.Options
+	run.User, run.Tags, run.DryRun = machine.UserName(), a.flags.tags, a.flags.dryRun
+	run.Concurrency, run.Progress = a.flags.concurrency, new(pipeline.Progress)
 	if run.PackSize, err = backup.PackSize(int64(o.packSize), int64(a.flags.memoryLimit)); err != nil {
 		return run, err
 	}
@@ -200,7 +186,7 @@ func (a *app) planCommand(o backupOptions, args []string) (plan.Plan, error) {
 	if err := o.refuse("the backup of a command", append(pathFlags, "stdin")...); err != nil {
 		return plan.Plan{}, err
 	}
-	return a.planner().Command(config.CommandOptions{Command: args, Name: o.fileName(), AllowEmpty: o.empty})
+	return a.planner().Command(config.CommandOptions{Command: args, Name: o.fileName(), AllowEmpty: o.how.AllowEmpty})
 }
 
 // planStdin plans the backup of what is piped in.
@@ -214,7 +200,7 @@ func (a *app) planStdin(o backupOptions, args []string) (plan.Plan, error) {
 	if a.CanAsk() {
 		return plan.Plan{}, usage("--stdin: the standard input is a terminal; pipe something in, as in pg_dump platform | packstone backup --stdin --stdin-filename dump.sql")
 	}
-	return a.planner().Command(config.CommandOptions{Input: input.Until(a.Done, a.stdin), Name: o.fileName(), AllowEmpty: o.empty})
+	return a.planner().Command(config.CommandOptions{Input: input.Until(a.Done, a.stdin), Name: o.fileName(), AllowEmpty: o.how.AllowEmpty})
 }
 
 func (a *app) planner() *plan.Planner {

@@ -16,15 +16,7 @@ import (
 )
 
 func newCat(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "cat SNAPSHOT:SOURCE/FILE | config | snapshot ID | record NAME | pack ID | chunk ID | tree SNAPSHOT:SOURCE",
-		Short: "Print a file, or an object of the repository as JSON.",
-		Long: `A file's content goes to standard output unchanged. Name a record as the store does
-(log/host.0/0000000001) or by its hash, a pack by the beginning of its id, a chunk by its whole id.`,
-		Example: `  packstone cat latest:settings/api/app.ini
-  packstone cat snapshot latest`,
-		Args: cobra.RangeArgs(1, 2),
-	}
+	cmd := described("cat", cobra.RangeArgs(1, 2))
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesVersions|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		if len(args) == 1 && args[0] != "config" {
 			return a.catFile(ctx, args[0])
@@ -91,11 +83,7 @@ func (a *app) printJSON(v any) error {
 
 // catFile prints the content of a file.
 func (a *app) catFile(ctx context.Context, name string) error {
-	b, err := a.browse(ctx)
-	if err != nil {
-		return err
-	}
-	at, err := b.find(name)
+	b, at, err := a.place(ctx, name)
 	if err != nil {
 		return err
 	}

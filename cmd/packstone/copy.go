@@ -31,20 +31,7 @@ type copyOptions struct {
 
 func newCopy(a *app) *cobra.Command {
 	var o copyOptions
-	cmd := &cobra.Command{
-		Use:   "copy --from REPOSITORY [SNAPSHOT...]",
-		Short: "Copy snapshots from another repository into this one.",
-		Long: `Without SNAPSHOT it copies all complete snapshots that match --set, --host, --tag and --path, oldest
-first, and skips those that are here already. It needs an identity for the other repository
-(--from-identity, PACKSTONE_FROM_IDENTITY_FILE, else the usual one), and this host's key for this
-repository. A copy keeps host, set, tags, times and the list of what was missed. The next run
-continues an interrupted copy.
-
---versions-at reads the other repository, in a bucket with versions, as of an earlier time, such as
-before an attack. So it takes what was there to safety.`,
-		Example: `  packstone copy --from s3://offsite/platform -r /mnt/usb/mirror
-  packstone copy --from main -r safe --versions-at 2026-11-20T14:00`,
-	}
+	cmd := described("copy", nil)
 	flags := cmd.Flags()
 	flags.StringVar(&o.from.Repository, "from", "", "`repository` to read: an address, or a name in the settings (PACKSTONE_FROM_REPOSITORY)")
 	flags.StringVar(&o.from.Repository, "from-repo", "", "`repository` to read: the same as --from")

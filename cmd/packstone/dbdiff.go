@@ -24,16 +24,7 @@ type dbDiffOptions struct {
 
 func newDBDiff(a *app) *cobra.Command {
 	var o dbDiffOptions
-	cmd := &cobra.Command{
-		Use:   "diff SNAPSHOT[:SOURCE] SNAPSHOT[:SOURCE]",
-		Short: "Show which rows differ between two snapshots of a database.",
-		Long: `Tells rows that were added (+), removed (-) and changed (M), by their primary keys; those of a table
-without a key as a whole. Ends with exit code 5 if something differs. --sql writes a script that puts
-back what the first snapshot has and the second lacks, for psql, mariadb, mysql or sqlite3.`,
-		Example: `  packstone db diff latest~1 latest --tables orders
-  packstone db diff 4f2a81c0:metadata latest:metadata --sql put-back.sql`,
-		Args: cobra.ExactArgs(2),
-	}
+	cmd := described("db-diff", cobra.ExactArgs(2))
 	flags := cmd.Flags()
 	o.filter.registerFilter(flags)
 	flags.StringVar(&o.script, "sql", "", "write a script of INSERT statements to `file`: one transaction, whole or not at all")

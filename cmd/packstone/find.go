@@ -24,16 +24,7 @@ type findOptions struct {
 
 func newFind(a *app) *cobra.Command {
 	var o findOptions
-	cmd := &cobra.Command{
-		Use:   "find PATTERN...",
-		Short: "Find files by name, in all snapshots or in some.",
-		Long: `A pattern without a slash matches names; one that begins with a slash matches whole paths below
-their source; any other matches the end of paths. * matches anything but a slash, ? one character,
-[a-z], [!a-z] or [[:upper:]] one of several. Of consecutive snapshots only the differences are read.`,
-		Example: `  packstone find "*.docx"
-  packstone find --set platform --newest 2026-11-20 -l "reports/*.csv"`,
-		Args: cobra.MinimumNArgs(1),
-	}
+	cmd := described("find", cobra.MinimumNArgs(1))
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&o.snapshots, "snapshot", "s", nil, "search only this `snapshot`; may be repeated")
 	flags.StringVarP(&o.newest, "newest", "N", "", "only files changed at or before this `time`")

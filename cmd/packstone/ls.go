@@ -15,15 +15,7 @@ import (
 func newLs(a *app) *cobra.Command {
 	var l listing
 	var recursive bool
-	cmd := &cobra.Command{
-		Use:   "ls SNAPSHOT[:SOURCE[/PATH]]",
-		Short: "List a snapshot, or a source or directory in it.",
-		Long: `Of a snapshot it lists the sources or the paths that were backed up, of a directory its content, of
-a file the file itself. To restore an entry, type its name after SNAPSHOT and a colon.`,
-		Example: `  packstone ls latest:files/reports -l
-  packstone ls --recursive 4f2a81c0`,
-		Args: cobra.ExactArgs(1),
-	}
+	cmd := described("ls", cobra.ExactArgs(1))
 	flags := cmd.Flags()
 	flags.BoolVarP(&l.long, "long", "l", false, "show mode, owner, size and time")
 	flags.BoolVar(&l.human, "human-readable", false, "with -l, show sizes in KiB, MiB and so on")
@@ -34,11 +26,7 @@ a file the file itself. To restore an entry, type its name after SNAPSHOT and a 
 		if err := l.check(); err != nil {
 			return err
 		}
-		b, err := a.browse(ctx)
-		if err != nil {
-			return err
-		}
-		at, err := b.find(args[0])
+		b, at, err := a.place(ctx, args[0])
 		if err != nil {
 			return err
 		}

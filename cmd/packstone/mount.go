@@ -10,7 +10,6 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/destination"
-	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/cmd/internal/program"
 	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/mount"
@@ -18,27 +17,7 @@ import (
 
 func newMount(a *app) *cobra.Command {
 	var allowOther bool
-	cmd := &cobra.Command{
-		Use:   "mount DIR",
-		Short: "Show snapshots as a read-only file system.",
-		Long: `Mounts on DIR, which must be empty, until Ctrl-C:
-
-  by-time/TIME_ID/      every snapshot, with a folder for each source
-  by-set/SET/TIME_ID    links to the snapshots of a set ("-": those of paths);
-                        SET@HOST where several hosts have the set
-  latest/SET            a link to the newest complete snapshot
-
-It shows the snapshots that exist when it starts; mount again to see newer ones.
-Files have their modes, owners, times, links, holes and extended attributes. A
-database appears as one SQLite file, which is made when its size or content is
-first read (ls -l does that) and removed at the end. Reading damaged content
-fails with an input/output error, and the log names the file and the pack.
-
-Needs Linux and /dev/fuse; users other than root also need fuse3.`,
-		Example: `  packstone mount /mnt/backups
-  packstone mount /mnt/backups --set platform --allow-other`,
-		Args: cobra.ExactArgs(1),
-	}
+	cmd := described("mount", cobra.ExactArgs(1))
 	cmd.Flags().BoolVar(&allowOther, "allow-other", false, "let other users in too, as far as the modes of the files do")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesVersions|usesSelection|usesPaths|usesConcurrency, func(ctx context.Context, args []string) error {
 		return a.mount(ctx, args[0], allowOther)
@@ -61,8 +40,10 @@ func (a *app) mount(ctx context.Context, dir string, allowOther bool) error {
 			f.Set, f.Paths, f.Host = set, set == "", host
 			return v.Pick("latest", f)
 		},
-		Database: a.databaseToFile,
-		Folder:   a.databaseFolder,
+		Database: func(ctx context.Context, source *catalog.SourceState, streams fs.FS, file string) error {
+			return destination.WriteSQLite(ctx, streams, file, a.Aside(), func(what database.Finding) { a.warnOf(source.Name, what.String()) })
+		},
+		Folder: func() (string, error) { return os.MkdirTemp(a.Aside(), "mount-") },
 		Ready: func() {
 			a.out.Note("snapshots are mounted at %s: Ctrl-C, or umount, ends it", dir)
 		},
@@ -91,14 +72,3 @@ const (
 	mountMemory = 8 << 20
 	mountHeap   = 112 << 20
 )
-
-// databaseFolder makes a folder in the cache, or where that cannot be written to, wherever
-// temporary files go.
-func (a *app) databaseFolder() (string, error) { return os.MkdirTemp(a.Aside(), "mount-") }
-
-// databaseToFile writes a database of a snapshot to a new SQLite file.
-func (a *app) databaseToFile(ctx context.Context, source *catalog.SourceState, streams fs.FS, file string) error {
-	return destination.WriteSQLite(ctx, streams, file, a.Aside(), func(what database.Finding) {
-		a.out.Warn(output.Warning{Message: what.String(), Item: output.Name(source.Name)})
-	})
-}

@@ -59,18 +59,13 @@ func refuseTogether(references bool, given func(flag string) bool) error {
 	return nil
 }
 
-// checkFit takes the arguments of check --references.
+// checkFit tests what a snapshot, the latest if none is named, says of itself: by the rules that the
+// settings have for its set, else by those that it was made by.
 func (a *app) checkFit(ctx context.Context, args []string) error {
 	name := "latest"
 	if len(args) == 1 {
 		name = args[0]
 	}
-	return a.checkReferences(ctx, name)
-}
-
-// checkReferences tests what a snapshot says of itself: by the rules that the settings have for its
-// set, else by those that it was made by.
-func (a *app) checkReferences(ctx context.Context, name string) error {
 	repo, storage, err := a.OpenRepository(ctx, machine.MustRead)
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/cmd/internal/reception"
 	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/backup"
 	"github.com/packstone/packstone/pipeline/check"
 )
 
@@ -51,7 +52,7 @@ right to overwrite.`,
 
 // repairFromSource stores again what damaged packs held and the sources still have.
 func (a *app) repairFromSource(ctx context.Context, args []string) error {
-	run, err := a.planBackup(backupOptions{force: true, dashIndex: -1}, args)
+	run, err := a.planBackup(backupOptions{Options: backup.Options{Force: true}, dashIndex: -1}, args)
 	if err != nil {
 		return err
 	}

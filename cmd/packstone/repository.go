@@ -82,6 +82,16 @@ func (a *app) filter() catalog.Filter {
 	return f
 }
 
+// filterHere is the filter for a place of which the snapshots of this host are preferred, unless
+// another one is named.
+func (a *app) filterHere(repo *catalog.Repository, p catalog.Place) (f catalog.Filter, err error) {
+	f = a.filterFor(p)
+	if a.flags.host == "" {
+		f.Prefer, err = a.HostIn(repo)
+	}
+	return f, err
+}
+
 // filterFor is the filter for a place: a source that is named tells which sets it may be in.
 func (a *app) filterFor(p catalog.Place) catalog.Filter {
 	f := a.filter()

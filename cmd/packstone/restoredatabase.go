@@ -40,13 +40,13 @@ func (o *tableOptions) register(flags *pflag.FlagSet) {
 // checkTables refuses flags of single tables where they mean nothing.
 func (o *restoreOptions) checkTables() error {
 	t, f := o.single, o.filling.filter
-	fills := o.to.named() && o.server == nil
+	fills := o.to.named() && o.where.Server == nil
 	switch {
 	case f.Empty() && (t.as != "" || t.existing || t.foreignKeys):
 		return usage("--%s, --%s and --%s go with --tables or --schema", asFlag, existingFlag, foreignKeysFlag)
 	case !fills && (t.as != "" || t.existing || t.foreignKeys):
 		return usage("--%s, --%s and --%s go with --to and a database", asFlag, existingFlag, foreignKeysFlag)
-	case !fills && !f.Empty() && o.target == "":
+	case !fills && !f.Empty() && o.where.Directory == "":
 		return usage("--tables, --exclude-tables and --schema go with --to and a database, or with --target")
 	case t.existing && t.foreignKeys:
 		return usage("--%s and --%s contradict each other: a table that is there keeps the keys that it has", existingFlag, foreignKeysFlag)
@@ -129,7 +129,7 @@ func (r *restoring) intoTables(ctx context.Context, s *catalog.SourceState, dst 
 	if r.o.single.existing {
 		return r.putBack(ctx, src, dst)
 	}
-	o.filter, o.beside, o.noNativeDDL = database.Filter{}, true, true
+	o.filter, o.how.Plan.Beside, o.how.Plan.NoNativeDDL = database.Filter{}, true, true
 	return r.convertDB(ctx, "restore", src, dst, o)
 }
 
@@ -138,7 +138,7 @@ func (r *restoring) putBack(ctx context.Context, src database.Source, dst databa
 	begun := time.Now()
 	rows := &meter.Rows{}
 	stop := r.out.Progress(rows.Counts)
-	tables, err := convert.Refill(ctx, src, dst, convert.RefillOptions{DryRun: r.dry(), TrustCode: r.o.filling.trustCode, Progress: rows.Take})
+	tables, err := convert.Refill(ctx, src, dst, convert.RefillOptions{DryRun: r.dry(), TrustCode: r.o.filling.how.Plan.TrustCode, Progress: rows.Take})
 	stop()
 	if err != nil {
 		return err

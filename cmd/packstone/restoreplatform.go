@@ -51,7 +51,7 @@ func (p *platformOptions) parse() (err error) {
 
 // wholePlatform tells whether all sources of a set are to come back together to a time.
 func (a *app) wholePlatform(o *restoreOptions, args []string) bool {
-	return len(args) == 0 && a.flags.set != "" && a.flags.at != "" && (o.inPlace || len(o.platform.maps) > 0)
+	return len(args) == 0 && a.flags.set != "" && a.flags.at != "" && (o.where.InPlace || len(o.platform.maps) > 0)
 }
 
 // checkPlatform refuses what contradicts the restore of a whole platform.
@@ -61,7 +61,7 @@ func (a *app) checkPlatform(o *restoreOptions, args []string) error {
 	}
 	p, whole := o.platform, a.wholePlatform(o, args)
 	switch {
-	case p.undo != "" && (len(args) > 0 || a.flags.at != "" || o.inPlace || len(p.maps) > 0 || o.target != "" || o.to.named()):
+	case p.undo != "" && (len(args) > 0 || a.flags.at != "" || o.where.InPlace || len(p.maps) > 0 || o.where.Directory != "" || o.to.named()):
 		return usage("--%s takes all that it needs from the report: name nothing else", undoFlag)
 	case whole && !p.noSafety && !a.flags.VersionsAt.IsZero():
 		return usage("what is overwritten is saved as a snapshot first, and with --versions-at nothing can be written: add --%s, or take the snapshots to another repository with copy --versions-at and restore from there", noSafetyFlag)
@@ -71,9 +71,9 @@ func (a *app) checkPlatform(o *restoreOptions, args []string) error {
 		return usage("--%s and --%s go with a whole platform: restore --set SET --at TIME --in-place", mapFlag, noSafetyFlag)
 	case !whole && p.undo == "":
 		return nil
-	case len(o.include)+len(o.exclude) > 0 || o.patterns.named():
+	case o.including.named() || o.excluding.named():
 		return usage("a whole platform comes back without patterns: restore single sources with --include and --exclude")
-	case o.target != "" || len(o.toCommand) > 0 || o.to.named():
+	case o.where.Directory != "" || len(o.where.Command) > 0 || o.to.named():
 		return usage("name one place to restore to: --in-place and --%s, or --target, or --to", mapFlag)
 	}
 	return nil
@@ -96,7 +96,7 @@ func (r *restoring) newPlatformRun(ctx context.Context, v *view.View, settings *
 		}
 	}
 	p.restore = &platform.Restore{Repo: r.repo, Snapshot: r.snapshot, Options: platform.Options{
-		NoSafety: r.o.platform.noSafety, Delete: r.o.remove, Tell: r.out.Note, Now: time.Now, Legs: r.legsOf,
+		NoSafety: r.o.platform.noSafety, Delete: r.o.how.Delete, Tell: r.out.Note, Now: time.Now, Legs: r.legsOf,
 	}}
 	spot, err := r.from.In(r.snapshot)
 	if err != nil {
@@ -153,7 +153,7 @@ func (p *platformRun) safety() error {
 // restorePlatform brings a whole platform back.
 func (r *restoring) restorePlatform(ctx context.Context, v *view.View, settings *config.Config) (err error) {
 	maps := r.o.platform.maps
-	if err := maps.Check(r.snapshot, r.o.inPlace); err != nil {
+	if err := maps.Check(r.snapshot, r.o.where.InPlace); err != nil {
 		return err
 	}
 	file, report, err := platform.Take(r.RestoreReports(), r.repo.Format.Repository, r.flags.set, r.flags.at, maps, r.dry(), r.Warn)

@@ -53,7 +53,10 @@ func (a *app) restore(ctx context.Context, o restoreOptions, args []string) erro
 	if err != nil {
 		return err
 	}
-	if err := o.readPatterns(a.Done); err != nil {
+	if o.include, err = o.including.readAll(a.Done); err != nil {
+		return err
+	}
+	if o.exclude, err = o.excluding.readAll(a.Done); err != nil {
 		return err
 	}
 	whole, access := a.wholePlatform(&o, args), machine.MustRead
@@ -88,12 +91,12 @@ func (a *app) newRestoring(ctx context.Context, o restoreOptions, from catalog.P
 		return nil, nil, err
 	}
 	filter := a.filterFor(from)
-	filter.Incomplete = o.incomplete
-	if o.inPlace && a.flags.host == "" {
-		if filter.Prefer, err = a.HostIn(repo); err != nil {
+	if o.where.InPlace {
+		if filter, err = a.filterHere(repo, from); err != nil {
 			return nil, nil, err
 		}
 	}
+	filter.Incomplete = o.incomplete
 	snapshot, err := v.Pick(from.Snapshot, filter)
 	if err != nil {
 		return nil, nil, err
@@ -105,13 +108,11 @@ func (a *app) newRestoring(ctx context.Context, o restoreOptions, from catalog.P
 
 // newDestination is where what comes back goes, as the flags ask for it.
 func (r *restoring) newDestination() *destination.Destination {
-	o := r.o
+	where, filling := r.o.where, r.o.filling
+	where.Snapshot, where.Parallel = r.from.Snapshot, r.flags.concurrency
+	where.Filling, where.Rows, where.Convert = filling.target(r.app), database.SourceOptions{Filter: filling.filter, Aside: r.Aside()}, filling.convert(nil)
 	return &destination.Destination{
-		Options: destination.Options{
-			Snapshot: r.from.Snapshot, Directory: o.target, Server: o.server, Command: o.toCommand, InPlace: o.inPlace, FullPath: o.fullPath, Force: o.force,
-			Owner: o.owner, Chmod: o.chmod, NumericIDs: o.numeric, Parallel: r.flags.concurrency,
-			Filling: o.filling.target(r.app), Rows: database.SourceOptions{Filter: o.filling.filter, Aside: r.Aside()}, Convert: o.filling.convert(nil),
-		},
+		Options: where,
 		Machine: r.Machine, Bucket: r.bucketLogin(), Output: r.stdout, Stderr: r.stderr, Legs: r.newLegs(),
 		Lacking: func(path string, err error) {
 			r.warned.Add(1)
@@ -126,14 +127,13 @@ func (r *restoring) newDestination() *destination.Destination {
 
 // newLegs are the ways of the sources of the snapshot back, as the flags ask for them.
 func (r *restoring) newLegs() *restore.Legs {
+	how := r.o.how
+	how.Overwrite, how.DryRun, how.Parallel, how.Progress = overwrites[r.o.overwrite], r.dry(), r.flags.concurrency, &r.progress
+	how.Plan, how.Lends = r.tell, r.lent.Note
+	how.Problem = func(path string, err error) { r.out.Problem(path, "restore", err) }
 	l := &restore.Legs{
-		Repo: r.repo, Snapshot: r.snapshot, Fetch: r.fetchOptions(), OneFile: len(r.o.toCommand) > 0, Include: r.o.include, Exclude: r.o.exclude,
-		Options: restore.Options{
-			Overwrite: overwrites[r.o.overwrite], Delete: r.o.remove, DryRun: r.dry(), Verify: r.o.verify, Parallel: r.flags.concurrency,
-			Progress: &r.progress, Plan: r.tell, NoSpecial: r.o.noSpecial, Sparse: r.o.sparse, Lends: r.lent.Note,
-			Problem: func(path string, err error) { r.out.Problem(path, "restore", err) },
-		},
-		Doubt: r.Warn,
+		Repo: r.repo, Snapshot: r.snapshot, Fetch: r.fetchOptions(), OneFile: len(r.o.where.Command) > 0, Include: r.o.include, Exclude: r.o.exclude,
+		Options: how, Doubt: r.Warn,
 	}
 	if l.OnServers = l.Options.Overwrite; r.o.overwrite == "" {
 		l.OnServers = restore.OverwriteIfChanged
@@ -192,7 +192,7 @@ func (r *restoring) tellFrozen(ctx context.Context, err error) error {
 func (r *restoring) dry() bool { return r.flags.dryRun }
 
 func (r *restoring) restore(ctx context.Context) error {
-	if r.o.to.named() && r.o.server == nil {
+	if r.o.to.named() && r.o.where.Server == nil {
 		return r.intoDatabase(ctx)
 	}
 	begun := time.Now()
@@ -221,15 +221,15 @@ func (r *restoring) prepare(ctx context.Context) error {
 		return err
 	}
 	r.sources, r.to.Legs.Path = at.Sources, at.Path
-	if len(r.o.toCommand) > 0 && len(r.sources) > 1 {
+	if len(r.o.where.Command) > 0 && len(r.sources) > 1 {
 		return usage("--to-command gives one file to a command: name it as SNAPSHOT:SOURCE/FILE")
 	}
 	for _, source := range r.sources {
-		if r.o.server != nil && r.to.IsDatabase(source) {
+		if r.o.where.Server != nil && r.to.IsDatabase(source) {
 			return usage("%s is a database, and --to names a server of files: restore it with --target, or with --to and the URL of an empty database", source.Name)
 		}
 	}
-	if r.o.inPlace {
+	if r.o.where.InPlace {
 		err = r.prepareInPlace(ctx)
 	} else {
 		err = r.to.Add(ctx, r.sources)
@@ -251,6 +251,9 @@ func (r *restoring) prepareInPlace(ctx context.Context) error {
 		return err
 	}
 	for _, back := range way {
+		if o := r.o; back.Database != nil && (len(o.include)+len(o.exclude) > 0 || o.where.Owner != "" || o.where.Chmod != "") {
+			return usage("%s is a database: --include, --exclude, --owner and --chmod cannot be used with it; name the other sources one by one", back.Source.Name)
+		}
 		now := ""
 		if s := back.Source; s.Name != catalog.AdHoc {
 			now = settings.Sources[s.Name].Location()
@@ -271,7 +274,7 @@ func (r *restoring) prepareInPlace(ctx context.Context) error {
 
 // survey finds out what --delete would remove, and asks before it is much.
 func (r *restoring) survey(ctx context.Context) (err error) {
-	if !r.o.remove || r.o.yes {
+	if !r.o.how.Delete || r.o.yes {
 		return nil
 	}
 	if r.doubts, err = r.to.Legs.Survey(ctx); err != nil || len(r.doubts) == 0 || r.dry() {
@@ -313,7 +316,7 @@ func (r *restoring) outcome() error {
 		return r.doubtful()
 	case r.total.Damaged > 0:
 		return exitWith(exitIntegrity, "%s not restored, since their content is damaged (listed above)", output.Plural(r.total.Damaged, "file"))
-	case r.total.Failed > 0 && len(r.o.toCommand) > 0:
+	case r.total.Failed > 0 && len(r.o.where.Command) > 0:
 		return exitWith(exitFailed, "the command failed to take the file: see above")
 	case r.total.Failed > 0:
 		return exitWith(exitMissing, "%s not restored (listed above)", output.Plural(r.total.Failed, "entry"))

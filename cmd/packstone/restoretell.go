@@ -42,13 +42,13 @@ func (r *restoring) tellLeftOut() {
 // summarize prints what was done.
 func (r *restoring) summarize(took time.Duration) {
 	r.listed.End(r.out)
-	if r.o.server == nil {
+	if r.o.where.Server == nil {
 		r.tellLent()
 		r.tellOthers()
 	}
 	m := message.RestoreOf(r.snapshot, r.total, r.gate.Plan, took)
 	m.DryRun, m.Requests = r.dry(), r.requests()
-	if len(r.o.toCommand) > 0 && !r.out.JSON() {
+	if len(r.o.where.Command) > 0 && !r.out.JSON() {
 		r.out.Note("%s", m.Text()) // the standard output is the command's
 		return
 	}
@@ -61,7 +61,7 @@ func (r *restoring) summarize(took time.Duration) {
 func (r *restoring) tellLent() {
 	switch {
 	case r.lent.None():
-	case r.o.noSpecial:
+	case r.o.how.NoSpecial:
 		r.out.Note("left out for --no-special: %s", &r.lent)
 	case os.Geteuid() == 0:
 		verb := "came back"
@@ -75,7 +75,7 @@ func (r *restoring) tellLent() {
 
 // tellOthers says whose files come to belong to others, since this machine does not know their owner.
 func (r *restoring) tellOthers() {
-	if r.others.None() || r.o.numeric || r.o.owner != "" || os.Geteuid() != 0 {
+	if r.others.None() || r.o.where.NumericIDs || r.o.where.Owner != "" || os.Geteuid() != 0 {
 		return
 	}
 	r.Warn(fmt.Sprintf("owners that this machine does not know: %s; make them and restore again, or choose others with --owner", &r.others))

@@ -22,22 +22,7 @@ type runOptions struct {
 
 func newRun(a *app) *cobra.Command {
 	var o runOptions
-	cmd := &cobra.Command{
-		Use:   "run",
-		Short: "Run backups, retention, prune, checks and copies on schedule.",
-		Long: `Runs one job after the other until it is stopped (SIGTERM or Ctrl-C). A set that was never backed up
-is due at once. What came due while the machine slept or nothing ran is done once. After each backup
-it applies the set's retention, if it has the key of a collector or the owner. On SIGHUP it reads
-the settings again; if they are wrong it says so, and keeps the old ones. What fails is recorded in
-the repository too, so that packstone status shows it on every other host.
-
---once does what is due and ends, for cron and similar: with 0 if all was done, 3 if something is
-missing in a backup, else the code of the first failed job. -n lists the next ten jobs. packstone
-status shows the results, which are kept in PACKSTONE_STATE_DIR, else $XDG_STATE_HOME/packstone.`,
-		Example: `  packstone run -c /etc/packstone/packstone.yaml
-  packstone run -n`,
-		Args: cobra.NoArgs,
-	}
+	cmd := described("run", cobra.NoArgs)
 	cmd.Flags().BoolVar(&o.once, "once", false, "do what is due, and end")
 	cmd.Flags().StringVar(&o.listen, "listen", "", "serve at this `address` instead of serve.listen: /healthz, /readyz, and /metrics and the page if set")
 	cmd.Flags().StringVar(&o.logFile, "log-file", "", "append the log to this `file`, with the time of each line; SIGHUP and SIGUSR1 reopen it")

@@ -8,12 +8,15 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/daemon"
+	"github.com/packstone/packstone/cmd/internal/destination"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/cmd/internal/page"
 	"github.com/packstone/packstone/cmd/internal/room"
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/convert"
 	"github.com/packstone/packstone/pipeline/platform/drill"
+	"github.com/packstone/packstone/pipeline/restore"
 )
 
 // restoreForPage restores what somebody wants to look at. Nothing of it runs by itself or gives
@@ -30,7 +33,8 @@ func (a *app) restoreForPage(ctx context.Context, settings *config.Config, w pag
 		a.Hold(w.Keys.Lent)
 	}
 	follow(said.Live)
-	r, _, err := a.newRestoring(ctx, restoreOptions{target: w.Into, verify: true, noSpecial: true, filling: dbOptions{jobs: restoreJobs}}, w.Place, machine.MustRead)
+	o := restoreOptions{where: destination.Options{Directory: w.Into}, how: restore.Options{Verify: true, NoSpecial: true}, filling: dbOptions{how: convert.Options{Jobs: restoreJobs}}}
+	r, _, err := a.newRestoring(ctx, o, w.Place, machine.MustRead)
 	if err != nil {
 		err = a.classify(err)
 		return got, &plainError{causeOf(err, said.Tail()), err}

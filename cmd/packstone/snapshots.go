@@ -14,14 +14,7 @@ import (
 
 func newSnapshots(a *app) *cobra.Command {
 	var o snapshotsOptions
-	cmd := &cobra.Command{
-		Use:   "snapshots [SNAPSHOT...]",
-		Short: "List snapshots, oldest first.",
-		Long: `--versions-at lists what a bucket with versions held at an earlier time, such as before somebody with
-its credentials has overwritten or deleted objects. Every verb that only reads takes it.`,
-		Example: `  packstone snapshots --set platform --json
-  packstone snapshots --versions-at 2026-11-20T14:00`,
-	}
+	cmd := described("snapshots", nil)
 	flags := cmd.Flags()
 	flags.BoolVar(&o.all, "all", false, "also list forgotten snapshots")
 	flags.IntVar(&o.latest, "latest", 0, "list only the newest `n` of each set and host, or of each group of --group-by")

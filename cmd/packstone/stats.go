@@ -15,15 +15,7 @@ import (
 
 func newStats(a *app) *cobra.Command {
 	var mode, by string
-	cmd := &cobra.Command{
-		Use:   "stats [SNAPSHOT...]",
-		Short: "Show the size of snapshots, and their size in the repository.",
-		Long: `Without SNAPSHOT it counts all that match --set, --host and --tag together: a chunk that several of
-them need counts once. With --by, each snapshot, set or host has a line: ADDED is what
-it takes beyond those before it, ALONE what only it needs. Reads no content.`,
-		Example: `  packstone stats
-  packstone stats --by snapshot --set platform`,
-	}
+	cmd := described("stats", nil)
 	cmd.Flags().StringVar(&mode, "mode", "all", "`what` to count: restore-size, raw-data or all")
 	cmd.Flags().StringVar(&by, "by", "", "show each `group` on a line: snapshot, set or host")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesVersions|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
@@ -44,27 +36,20 @@ it takes beyond those before it, ALONE what only it needs. Reads no content.`,
 		if by != "" {
 			return errors.Join(a.statsBy(ctx, v.Repo, by, chosen), v.Whole(ctx))
 		}
-		m, err := a.stats(ctx, v.Repo, mode, chosen)
-		if err != nil {
-			return err
+		var w browse.Weight
+		if mode != "restore-size" {
+			if w, err = browse.Weigh(ctx, v.Repo, chosen); err != nil {
+				return err
+			}
 		}
-		a.out.Message("stats", m, m.Text())
-		if len(args) > 0 {
-			return a.out.Err()
+		a.warnUnnamed(w.Unnamed)
+		m := message.StatsOf(mode, chosen, w)
+		err = a.out.Message("stats", m, m.Text())
+		if len(args) == 0 {
+			err = errors.Join(err, v.Whole(ctx))
 		}
-		return errors.Join(a.out.Err(), v.Whole(ctx))
+		return err
 	})
-}
-
-func (a *app) stats(ctx context.Context, repo *catalog.Repository, mode string, chosen []*catalog.Snapshot) (m message.Stats, err error) {
-	var w browse.Weight
-	if mode != "restore-size" {
-		if w, err = browse.Weigh(ctx, repo, chosen); err != nil {
-			return m, err
-		}
-	}
-	a.warnUnnamed(w.Unnamed)
-	return message.StatsOf(mode, chosen, w), nil
 }
 
 // warnUnnamed tells of packs that are needed and that no index names.

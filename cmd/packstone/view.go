@@ -2,16 +2,16 @@ package main
 
 import (
 	"context"
-	"github.com/packstone/packstone/archive/store/count"
-	"github.com/packstone/packstone/cmd/internal/message"
-	"github.com/packstone/packstone/pipeline/browse"
 
+	"github.com/packstone/packstone/archive/store/count"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/catalog/view"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/crypto"
+	"github.com/packstone/packstone/pipeline/browse"
 )
 
 // viewOptions are how the flags look at a repository.
@@ -104,6 +104,14 @@ func (a *app) browse(ctx context.Context) (*browser, error) {
 		return nil, err
 	}
 	return &browser{v, browse.New(v.Repo, a.fetchOptions()), a}, nil
+}
+
+// place opens the repository, and finds the snapshot and sources that text names.
+func (a *app) place(ctx context.Context, text string) (b *browser, at catalog.Spot, err error) {
+	if b, err = a.browse(ctx); err == nil {
+		at, err = b.find(text)
+	}
+	return b, at, err
 }
 
 // find finds the snapshot and sources that text names.
