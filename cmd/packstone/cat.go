@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -29,7 +27,7 @@ func newCat(a *app) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.printJSON(v)
+		return output.WriteJSON(a.stdout, v)
 	})
 }
 
@@ -67,18 +65,6 @@ func (a *app) catObject(ctx context.Context, needed machine.Access, kind, name s
 		return nil, usage("%s is not a source: want SNAPSHOT:SOURCE, of %s", name, strings.Join(at.Snapshot.SourceNames(), ", "))
 	}
 	return browse.TreeOf(at.Sources[0]), nil
-}
-
-// printJSON prints what lies in the repository, for people and programs alike.
-func (a *app) printJSON(v any) error {
-	text, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return fmt.Errorf("print JSON: %w", err)
-	}
-	if _, err := fmt.Fprintf(a.stdout, "%s\n", output.CleanJSON(text)); err != nil {
-		return fmt.Errorf("write the output: %w", err)
-	}
-	return nil
 }
 
 // catFile prints the content of a file.

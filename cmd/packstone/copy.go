@@ -106,7 +106,7 @@ func (a *app) writeOptions(size flagvalue.Size) (backup.Options, error) {
 // openBoth opens the repository that is read and the one that is written.
 func (a *app) openBoth(ctx context.Context, from machine.From) (c copying, err error) {
 	other := a.Other(from)
-	if err := a.refuseSame(other); err != nil {
+	if err := a.RefuseSame(other); err != nil {
 		return c, err
 	}
 	a.flags.VersionsAt = time.Time{} // it is for the one that is read
@@ -118,19 +118,6 @@ func (a *app) openBoth(ctx context.Context, from machine.From) (c copying, err e
 	}
 	c.seen, err = a.look(ctx, c.from)
 	return c, err
-}
-
-// refuseSame refuses to copy from an address to itself.
-func (a *app) refuseSame(other *machine.Machine) error {
-	from, err := other.Repository()
-	if err != nil {
-		return err
-	}
-	to, err := a.Repository()
-	if err == nil && from.String() == to.String() {
-		err = usage("%s would be copied to itself: name another repository with -r or --from", to)
-	}
-	return err
 }
 
 // copySnapshots copies those of chosen that are missing, or tells what that would take. Without a

@@ -78,9 +78,13 @@ func (a *app) checkFit(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	rules, err := a.rulesOf(s)
+	settings, err := a.Settings()
 	if err != nil {
 		return err
+	}
+	rules := settings.RulesOf(s)
+	if len(rules) == 0 {
+		return usage("nobody has said which rows of snapshot %s refer to which files: name them as references: of its set in the settings file", s.ShortID())
 	}
 	o := fit.Options{Scratch: repo.Scratch(), Dangling: a.tellDangling()}
 	tested, err := fit.Run(ctx, repo, s, rules, o, a.fetchOptions())
@@ -95,17 +99,4 @@ func (a *app) checkFit(ctx context.Context, args []string) error {
 		return exitWith(exitDrill, "the sources of snapshot %s do not fit together%s", s.ShortID(), listedAbove)
 	}
 	return a.out.Err()
-}
-
-// rulesOf are the rules by which a snapshot is tested.
-func (a *app) rulesOf(s *catalog.Snapshot) ([]catalog.Rule, error) {
-	settings, err := a.Settings()
-	if err != nil {
-		return nil, err
-	}
-	rules := settings.RulesOf(s)
-	if len(rules) == 0 {
-		return nil, usage("nobody has said which rows of snapshot %s refer to which files: name them as references: of its set in the settings file", s.ShortID())
-	}
-	return rules, nil
 }
