@@ -145,8 +145,7 @@ func (r *restoring) fillWith(ctx context.Context, s *catalog.SourceState, dst da
 		return err
 	}
 	err = r.convertDB(ctx, "restore", src, dst, r.o.filling)
-	var known *exitError
-	if errors.As(err, &known) && known.code == exitMissing {
+	if exitCode(ctx, err) == exitMissing {
 		r.inexact++
 		return nil
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/metrics"
 	"github.com/packstone/packstone/cmd/internal/notice"
+	"github.com/packstone/packstone/cmd/internal/plan"
 	"github.com/packstone/packstone/pipeline/browse"
 	"github.com/packstone/packstone/pipeline/platform/drill"
 )
@@ -164,12 +165,12 @@ func (s *service) pingEnd(run *history.Run) {
 // sweepDrills removes what drills have left that were killed, perhaps with the daemon itself: it
 // holds what was restored.
 func (s *service) sweepDrills(ctx context.Context) {
-	dirs, err := drillOptions{}.directories(s.settings)
+	dirs, err := plan.DrillDirectories("", s.settings)
 	if err != nil {
 		return // the directory is somebody else's, and the first drill will say so
 	}
 	for _, dir := range dirs {
-		removed, err := drill.Clean(ctx, dir, s.scratchDatabases())
+		removed, err := drill.Clean(ctx, dir, plan.ScratchDatabases())
 		for _, room := range removed {
 			s.say("removed what a drill that was killed had left in %s", room)
 		}
