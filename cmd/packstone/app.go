@@ -3,13 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
 	"runtime/debug"
 	"slices"
-	"strconv"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/view"
@@ -74,7 +71,7 @@ func (a *app) start(cmd *cobra.Command, used uses) error {
 }
 
 func (a *app) newPrinter() (*output.Printer, error) {
-	fps, err := a.framesPerSecond()
+	fps, err := a.env.FramesPerSecond()
 	if err != nil {
 		return nil, err
 	}
@@ -90,12 +87,12 @@ func (a *app) newPrinter() (*output.Printer, error) {
 		Color:      terminal && a.env["NO_COLOR"] == "" && a.env["TERM"] != "dumb",
 		ASCII:      (terminal || toTerminal) && !a.env.IsUTF8(),
 		Priorities: a.toJournal(),
-		Width:      func() int { return width(file) },
+		Width:      func() int { return machine.Width(file) },
 		TableWidth: func() int {
 			if !toTerminal {
 				return 0
 			}
-			return width(results)
+			return machine.Width(results)
 		},
 		FPS: fps,
 	}), nil
@@ -104,28 +101,9 @@ func (a *app) newPrinter() (*output.Printer, error) {
 // toJournal tells whether what is said goes to systemd's journal.
 func (a *app) toJournal() bool { return logfile.IsJournal(a.stderr, a.env["JOURNAL_STREAM"]) }
 
-func (a *app) framesPerSecond() (float64, error) {
-	text := a.env["PACKSTONE_PROGRESS_FPS"]
-	if text == "" {
-		return 0, nil
-	}
-	fps, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(fps > 0 && fps <= 60) {
-		return 0, usage("PACKSTONE_PROGRESS_FPS=%q: must be a number above 0 and at most 60", text)
-	}
-	return fps, nil
-}
-
 // warnOf tells what a person should know of an item.
 func (a *app) warnOf(item, text string) {
 	a.out.Warn(output.Warning{Item: output.Name(item), Message: text})
-}
-
-func width(file *os.File) int {
-	if columns, _, err := term.GetSize(int(file.Fd())); err == nil && columns > 0 {
-		return columns
-	}
-	return 80
 }
 
 // finish reports how the program ends, and returns its exit code.

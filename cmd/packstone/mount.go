@@ -12,6 +12,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/destination"
 	"github.com/packstone/packstone/cmd/internal/program"
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/fetch"
 	"github.com/packstone/packstone/pipeline/mount"
 )
 
@@ -34,7 +35,7 @@ func (a *app) mount(ctx context.Context, dir string, allowOther bool) error {
 	}
 	filter := a.filter()
 	o := mount.Options{
-		Repo: v.Repo, Fetch: a.fetchOptions(), Memory: a.fetchMemory(), AllowOther: allowOther,
+		Repo: v.Repo, Fetch: a.fetchOptions(), Memory: fetch.MemoryWithin(int64(a.flags.memoryLimit)), AllowOther: allowOther,
 		Latest: func(set, host string) (*catalog.Snapshot, error) {
 			f := filter
 			f.Set, f.Paths, f.Host = set, set == "", host

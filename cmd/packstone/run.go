@@ -11,7 +11,6 @@ import (
 	"github.com/packstone/packstone/cmd/internal/history"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/service"
-	"github.com/packstone/packstone/pipeline/platform/drill"
 )
 
 type runOptions struct {
@@ -39,7 +38,7 @@ func (a *app) serve(ctx context.Context, o runOptions) (err error) {
 	l := &runLog{app: a}
 	s, err := service.New(path, service.Options{
 		Machine: a.Machine, Version: version().Version, Out: a.out, Timed: a.toJournal(), Hangups: a.hangups, Reopen: l.reopen,
-		Run: a.runJob, Restore: a.restoreForPage, At: a.machineOf, Sender: a.sender, SweepDrills: a.sweepDrills,
+		Run: a.runJob, Restore: a.restoreForPage, At: a.machineOf, Sender: a.sender,
 	})
 	if err != nil {
 		return err
@@ -73,18 +72,4 @@ func (a *app) machineOf(repository string, settings *config.Config, looks bool) 
 		job.used = usesRepository | usesIdentity
 	}
 	return job.Machine, job.patience.End
-}
-
-// sweepDrills removes what drills have left that were killed. A directory that is somebody else's
-// the first drill will tell of.
-func (a *app) sweepDrills(ctx context.Context, settings *config.Config) (removed []string, err error) {
-	dirs, bad := drillOptions{}.directories(settings)
-	if bad != nil {
-		return nil, nil
-	}
-	for _, dir := range dirs {
-		rooms, bad := drill.Clean(ctx, dir, a.scratchDatabases())
-		removed, err = append(removed, rooms...), errors.Join(err, bad)
-	}
-	return removed, err
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/check"
+	"github.com/packstone/packstone/pipeline/collect"
 )
 
 // jobKinds are what jobs do: what a person could type, run in this process by the same code. A new
@@ -75,7 +76,7 @@ func (a *app) pruneJob(ctx context.Context, _ daemon.Job, r *daemon.Result) erro
 		return err
 	}
 	err = a.prune(ctx, pruneOptions{deadAfter: defaultDead, rollAfter: catalog.RollAfter, maxDuration: settings.Jobs.Prune.Limit()})
-	if errors.Is(err, errTimeUp) { // as it was told to be
+	if errors.Is(err, collect.ErrTimeUp) { // as it was told to be
 		return nil
 	}
 	return err

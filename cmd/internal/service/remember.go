@@ -13,7 +13,9 @@ import (
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/metrics"
 	"github.com/packstone/packstone/cmd/internal/notice"
+	"github.com/packstone/packstone/cmd/internal/plan"
 	"github.com/packstone/packstone/pipeline/browse"
+	"github.com/packstone/packstone/pipeline/platform/drill"
 )
 
 // remembering opens what the service remembers beside its history, in files of the same name.
@@ -137,8 +139,14 @@ func (s *Service) sizeOf(ctx context.Context, name string, settings *config.Conf
 // sweepDrills removes what drills have left that were killed, perhaps with the service itself: it
 // holds what was restored.
 func (s *Service) sweepDrills(ctx context.Context) {
-	removed, err := s.SweepDrills(ctx, s.settings)
-	s.swept("a drill that was killed", removed, err)
+	dirs, err := plan.DrillDirectories("", s.settings)
+	if err != nil {
+		return // the directory is somebody else's, and the first drill will say so
+	}
+	for _, dir := range dirs {
+		removed, err := drill.Clean(ctx, dir, plan.ScratchDatabases())
+		s.swept("a drill that was killed", removed, err)
+	}
 }
 
 // sweepScratch removes what was being restored for the page when its process was killed.

@@ -40,11 +40,9 @@ type Options struct {
 	// waits for it. end is called when it is not needed any more.
 	At func(repository string, settings *config.Config, looks bool) (m *machine.Machine, end func())
 	// Sender sends notices as settings say.
-	Sender func(settings *config.Config) *notice.Sender
-	// SweepDrills removes what drills have left that were killed, and returns what it has removed.
-	SweepDrills func(ctx context.Context, settings *config.Config) ([]string, error)
-	Reopen      func()                 // goes on in a new log; nil: there is none
-	Hangups     func() <-chan struct{} // makes hangups no interrupts, and hands them over; nil: they are
+	Sender  func(settings *config.Config) *notice.Sender
+	Reopen  func()                 // goes on in a new log; nil: there is none
+	Hangups func() <-chan struct{} // makes hangups no interrupts, and hands them over; nil: they are
 }
 
 // Service is packstone run at work.

@@ -63,9 +63,8 @@ func (d *desk) open(t *testing.T, settings string) error {
 			fmt.Fprintln(said, "at work")
 			return daemon.Result{Code: d.code, Cause: "it was made so"}
 		},
-		At:          func(string, *config.Config, bool) (*machine.Machine, func()) { return m, func() {} },
-		Sender:      func(*config.Config) *notice.Sender { return notice.New(nil, notice.Options{}) },
-		SweepDrills: func(context.Context, *config.Config) ([]string, error) { return []string{"/drilled"}, nil },
+		At:     func(string, *config.Config, bool) (*machine.Machine, func()) { return m, func() {} },
+		Sender: func(*config.Config) *notice.Sender { return notice.New(nil, notice.Options{}) },
 	})
 	return err
 }
@@ -111,7 +110,7 @@ func TestWhatIsDueIsDoneOnceAndToldAsItEnded(t *testing.T) {
 	if got := strings.Join(d.ran, ", "); got != "backup platform" {
 		t.Errorf("ran %s, want backup platform, once", got)
 	}
-	for _, want := range []string{"backup platform: at work", "backup platform: begins (first)", "it was made so", "nothing is due", "had left in /drilled"} {
+	for _, want := range []string{"backup platform: at work", "backup platform: begins (first)", "it was made so", "nothing is due"} {
 		if !strings.Contains(d.said.String(), want) {
 			t.Errorf("said\n%s\nwithout %q", &d.said, want)
 		}
