@@ -164,10 +164,7 @@ func (w *world) reencrypt(s store.Store) error {
 	if err != nil {
 		return err
 	}
-	if err := anew.Make(ctx, repo, copy.Options{Write: backup.Options{PackSize: 64 << 10, Concurrency: 1, Publish: time.Nanosecond}}); err != nil {
-		return err
-	}
-	_, err = anew.Finish(ctx, func(do func(*catalog.Session) error) error { return admin.Decide(ctx, repo, w.owner, do) })
+	_, err = anew.Replace(ctx, repo, w.owner, copy.Options{Write: backup.Options{PackSize: 64 << 10, Concurrency: 1, Publish: time.Nanosecond}})
 	return err
 }
 

@@ -14,6 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// ErrUnreachable: what holds data does not answer, be it storage, a source, a target or a database.
+// Each of these has an error of its own that wraps it, and so is told apart from the others.
+var ErrUnreachable = errors.New("unreachable")
+
 // Options say how Replace and Create write a file.
 type Options struct {
 	Prefix string // of the name that it has before it is whole

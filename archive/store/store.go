@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"iter"
 	"time"
+
+	"github.com/packstone/packstone/archive/disk"
 )
 
 // Sentinel errors, to which adapters translate their own. Compare with errors.Is.
@@ -25,7 +27,7 @@ var (
 	// ErrDenied: the credentials are wrong, or do not allow the call. Waiting does not help.
 	ErrDenied = errors.New("access denied")
 	// ErrUnreachable: the storage did not answer, even after retries if there were any.
-	ErrUnreachable = errors.New("storage unreachable")
+	ErrUnreachable = fmt.Errorf("storage %w", disk.ErrUnreachable)
 	// ErrConflict: the store could not decide between concurrent writers. The caller may repeat the
 	// call.
 	ErrConflict = errors.New("conflicting writes, try again")

@@ -71,10 +71,9 @@ func AdmitKeeper(ctx context.Context, repo *catalog.Repository, owner crypto.Sig
 	})
 }
 
-// LastOfCollector returns up to which records a collector's signatures count if it is revoked now:
-// all that exist. It fails with catalog.ErrMisuse if there is no collector of this name, and with
-// catalog.ErrRefused if it is revoked already.
-func LastOfCollector(ctx context.Context, repo *catalog.Repository, name string) (map[string]uint64, error) {
+// lastOfCollector returns up to which records a collector's signatures count if it is revoked now:
+// all that exist.
+func lastOfCollector(ctx context.Context, repo *catalog.Repository, name string) (map[string]uint64, error) {
 	i := collectorAt(repo.Config, name)
 	switch {
 	case i < 0:
@@ -100,13 +99,35 @@ func lastOfDecider(ctx context.Context, repo *catalog.Repository) (map[string]ui
 	return last, nil
 }
 
-// RevokeCollector signs a config after which nothing counts that the collector signs after last.
-func RevokeCollector(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, name string, last map[string]uint64) error {
-	return repo.Change(ctx, owner, func(c *catalog.Config) error {
-		c.Collectors[collectorAt(c, name)].Revoked = last
-		return nil
-	})
+// Revocation is a writer or a collector that is about to be revoked.
+type Revocation struct {
+	Name string
+	Last map[string]uint64 // by lane, its last record that counts
+	sign func(ctx context.Context) error
 }
+
+// NewRevocation returns what revoking a writer or a collector would mean. It fails with
+// catalog.ErrMisuse if there is none of this name, and with catalog.ErrRefused if it is revoked
+// already.
+func NewRevocation(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, kind Kind, name string) (*Revocation, error) {
+	if kind == KindWriter {
+		w, err := OpenWriter(ctx, repo, owner, name)
+		if err != nil {
+			return nil, err
+		}
+		return &Revocation{Name: name, Last: w.Last(), sign: w.Revoke}, nil
+	}
+	last, err := lastOfCollector(ctx, repo, name)
+	return &Revocation{Name: name, Last: last, sign: func(ctx context.Context) error {
+		return repo.Change(ctx, owner, func(c *catalog.Config) error {
+			c.Collectors[collectorAt(c, name)].Revoked = last
+			return nil
+		})
+	}}, err
+}
+
+// Sign signs a config after which nothing counts that the member signs after its last records.
+func (r *Revocation) Sign(ctx context.Context) error { return r.sign(ctx) }
 
 func collectorAt(c *catalog.Config, name string) int {
 	return slices.IndexFunc(c.Collectors, func(m catalog.Member) bool { return m.Name() == name })

@@ -20,3 +20,16 @@ func decideOnce(ctx context.Context, repo *catalog.Repository, signer crypto.Sig
 	defer session.Close()
 	return do(session)
 }
+
+// LetForget makes sure that every program that opens the repository knows what forgetting is, and
+// says so if that is new.
+func LetForget(ctx context.Context, repo *catalog.Repository, signer crypto.Signer, note func(format string, args ...any)) error {
+	before := repo.Config.Number
+	if err := repo.LetForget(ctx, signer); err != nil {
+		return err
+	}
+	if repo.Config.Number != before {
+		note("from now on the repository needs a version of packstone that knows what forgetting is (configuration %d)", repo.Config.Number)
+	}
+	return nil
+}

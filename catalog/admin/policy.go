@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/packstone/packstone/catalog"
 )
 
 // Policy is an S3 bucket policy.
@@ -58,6 +60,27 @@ var Roles = map[string]Role{
 	},
 	"reader":   {list: []string{""}, get: []string{""}, versions: true},
 	"restorer": {list: []string{""}, get: []string{""}, versions: true, thaw: true},
+}
+
+// AnyHost stands for the host in the policy of a writer that nobody has named. A policy without one
+// would let a host put objects in the way of every other's records.
+const AnyHost = "REPLACE-HOST"
+
+// RoleOf returns a role by its name: that of the writer of a host, if one is named. It fails with
+// catalog.ErrMisuse if there is no such role, or if it is not that of a host.
+func RoleOf(name, host string) (Role, error) {
+	r, ok := Roles[name]
+	switch {
+	case !ok:
+		return r, catalog.Misuse("--print-policy %s: want writer, collector, keeper, restorer or reader", name)
+	case name != "writer" && host != "":
+		return r, catalog.Misuse("--print-policy %s takes no name, but got %[2]s: only a writer's policy is for a single one", name, host)
+	case name != "writer":
+		return r, nil
+	case host == "":
+		return r.Of(AnyHost), nil
+	}
+	return r.Of(catalog.WriterName(host)), nil
 }
 
 // Of returns the role restricted to one member, who may create records and sessions under its own

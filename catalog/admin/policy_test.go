@@ -1,9 +1,12 @@
 package admin
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/packstone/packstone/catalog"
 )
 
 // allows tells whether a policy lets an action on an object, as S3 decides: what is denied is
@@ -82,5 +85,24 @@ func TestThePolicyOfAWriterLetsItWriteUnderItsOwnNameAlone(t *testing.T) {
 	}
 	if slices.Contains(Roles["writer"].put, "log/db1.") {
 		t.Error("the policy of one writer has changed that of all")
+	}
+}
+
+func TestAWritersRoleIsOfOneHost(t *testing.T) {
+	for _, test := range []struct {
+		name, host string
+		put        string // where it writes records; "": nowhere, or no such role
+		err        error
+	}{
+		{"writer", "db1", "log/db1.", nil},
+		{"writer", "", "log/" + AnyHost + ".", nil},
+		{"collector", "", "log/", nil},
+		{"collector", "db1", "", catalog.ErrMisuse},
+		{"admin", "", "", catalog.ErrMisuse},
+	} {
+		r, err := RoleOf(test.name, test.host)
+		if !errors.Is(err, test.err) || err == nil && !slices.Contains(r.put, test.put) {
+			t.Errorf("%s %q: writes %q, %v, want %q, %v", test.name, test.host, r.put, err, test.put, test.err)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -10,26 +11,38 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// WithRecipients returns the union of the present recipients and the named ones, and which of the
-// latter are new.
-func WithRecipients(now, named []string) (next, added []string) {
-	added = slices.DeleteFunc(slices.Clone(named), func(r string) bool { return slices.Contains(now, r) })
-	return slices.Concat(now, added), added
+// RecipientChange is a change of who can read.
+type RecipientChange struct {
+	Next           []string // all of them, as the config has them
+	Added, Removed []string
 }
 
-// WithoutRecipients returns the recipients without the named ones. It fails with catalog.ErrMisuse
-// if a named one is not a recipient, and with catalog.ErrRefused if none would remain.
-func WithoutRecipients(now, named []string) (next []string, err error) {
-	for _, text := range named {
-		if !slices.Contains(now, text) {
-			return nil, catalog.Misuse("%s is not a recipient of this repository", ShortRecipient(text))
-		}
+// WithRecipients adds the named recipients to the present ones.
+func WithRecipients(now, named []string) RecipientChange {
+	added := slices.DeleteFunc(slices.Clone(named), func(r string) bool { return slices.Contains(now, r) })
+	return RecipientChange{Next: slices.Concat(now, added), Added: added}
+}
+
+// WithoutRecipients takes away recipients, which RecipientsNamed finds. It fails with
+// catalog.ErrRefused if none would remain.
+func WithoutRecipients(now, names []string) (c RecipientChange, err error) {
+	if c.Removed, err = RecipientsNamed(now, names); err != nil {
+		return c, err
 	}
-	next = slices.DeleteFunc(slices.Clone(now), func(r string) bool { return slices.Contains(named, r) })
-	if len(next) == 0 {
-		return nil, catalog.Refuse("the last recipient can't be removed: nobody could read what is written after; add another first")
+	c.Next = slices.DeleteFunc(slices.Clone(now), func(r string) bool { return slices.Contains(c.Removed, r) })
+	if len(c.Next) == 0 {
+		return c, catalog.Refuse("the last recipient can't be removed: nobody could read what is written after; add another first")
 	}
-	return next, nil
+	return c, nil
+}
+
+// Sign signs a config with the change.
+func (c RecipientChange) Sign(ctx context.Context, repo *catalog.Repository, owner crypto.Signer) error {
+	recipients, err := ParseRecipients(c.Next)
+	if err != nil {
+		return err
+	}
+	return repo.SetRecipients(ctx, owner, recipients)
 }
 
 // shortestPart is how much of a recipient's beginning names it at least.
@@ -73,6 +86,16 @@ func ParseRecipients(texts []string) ([]age.Recipient, error) {
 		return nil, catalog.Misuse("%w", err)
 	}
 	return recipients, nil
+}
+
+// NormalRecipients returns recipients that somebody has named in the form used in the config, each
+// once. Its errors are those of ParseRecipients.
+func NormalRecipients(texts []string) ([]string, error) {
+	recipients, err := ParseRecipients(texts)
+	if err != nil {
+		return nil, err
+	}
+	return RecipientTexts(recipients)
 }
 
 // RecipientTexts returns recipients in the form used in the config, each once.

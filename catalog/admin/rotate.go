@@ -42,13 +42,19 @@ func NewRotation(ctx context.Context, repo *catalog.Repository, atHand []string)
 		r.Lack = append(r.Lack, NameOf(m))
 	}
 	r.Needed = log.Uses(r.Before) && len(r.Lack) == 0
+	r.Packs, r.Bytes, err = Stored(ctx, repo)
+	return r, err
+}
+
+// Stored returns how many packs a repository has, and their bytes.
+func Stored(ctx context.Context, repo *catalog.Repository) (packs int, bytes int64, err error) {
 	for pack, err := range archive.ListPacks(ctx, repo.Store) {
 		if err != nil {
-			return nil, err
+			return 0, 0, err
 		}
-		r.Packs, r.Bytes = r.Packs+1, r.Bytes+int64(pack.Size)
+		packs, bytes = packs+1, bytes+int64(pack.Size)
 	}
-	return r, nil
+	return packs, bytes, nil
 }
 
 // Make changes to a new domain if that is needed. So a second call after an interrupted one does not

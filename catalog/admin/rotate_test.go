@@ -138,12 +138,15 @@ func TestACollectorsFileIsRenewedUnderItsName(t *testing.T) {
 	if again, err := admin.RenewCollector(repo, next); again != nil || err != nil {
 		t.Errorf("once more: %v, %v", again, err)
 	}
-	last, err := admin.LastOfCollector(t.Context(), repo, "nightly")
+	r, err := admin.NewRevocation(t.Context(), repo, owner, admin.KindCollector, "nightly")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := admin.RevokeCollector(t.Context(), repo, owner, "nightly", last); err != nil {
+	if err := r.Sign(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := admin.NewRevocation(t.Context(), repo, owner, admin.KindCollector, "nightly"); !errors.Is(err, catalog.ErrRefused) {
+		t.Errorf("a second revocation: %v, want %v", err, catalog.ErrRefused)
 	}
 	if revoked, err := admin.RenewCollector(repo, collector); revoked != nil || err != nil {
 		t.Errorf("a revoked one: %v, %v", revoked, err)

@@ -209,15 +209,20 @@ type Terms struct {
 	Group        *string
 }
 
+// grant gives a member the group and the roles of the terms.
+func (t Terms) grant(m *catalog.Member) {
+	if t.Group != nil {
+		m.Group = *t.Group
+	}
+	if t.Roles != nil {
+		m.Roles = *t.Roles
+	}
+}
+
 // With returns the writer under other terms. The standing of what it has written stays the same.
 func (w *Writer) With(t Terms) catalog.Member {
 	next := w.Member
-	if t.Group != nil {
-		next.Group = *t.Group
-	}
-	if t.Roles != nil {
-		next.Roles = *t.Roles
-	}
+	t.grant(&next)
 	if t.Hosts != nil && !slices.Equal(*t.Hosts, next.Hosts) {
 		next.Rebind(*t.Hosts, w.log)
 	}

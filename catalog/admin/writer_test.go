@@ -3,6 +3,7 @@ package admin_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -132,12 +133,12 @@ func TestTheLastRecipientStays(t *testing.T) {
 		{[]string{"a"}, []string{"b"}, []string{"a", "b"}, nil, catalog.ErrMisuse},
 		{[]string{"a", "b", "c"}, []string{"b"}, []string{"a", "b", "c"}, []string{"a", "c"}, nil},
 	} {
-		if with, _ := admin.WithRecipients(test.now, test.named); !slices.Equal(with, test.with) {
-			t.Errorf("%v with %v: got %v, want %v", test.now, test.named, with, test.with)
+		if with := admin.WithRecipients(test.now, test.named); !slices.Equal(with.Next, test.with) {
+			t.Errorf("%v with %v: got %v, want %v", test.now, test.named, with.Next, test.with)
 		}
 		without, err := admin.WithoutRecipients(test.now, test.named)
-		if !errors.Is(err, test.err) || !slices.Equal(without, test.without) {
-			t.Errorf("%v without %v: got %v, %v, want %v, %v", test.now, test.named, without, err, test.without, test.err)
+		if !errors.Is(err, test.err) || err == nil && !slices.Equal(without.Next, test.without) {
+			t.Errorf("%v without %v: got %v, %v, want %v, %v", test.now, test.named, without.Next, err, test.without, test.err)
 		}
 	}
 }
@@ -174,5 +175,63 @@ func TestASuccessorTakesOverWhatItsPredecessorHad(t *testing.T) {
 	}
 	if _, err := admin.Successor(repo, "nobody"); !errors.Is(err, catalog.ErrMisuse) {
 		t.Errorf("a successor of nobody: %v, want %v", err, catalog.ErrMisuse)
+	}
+}
+
+func TestTermsCountMoreThanWhatAPredecessorHad(t *testing.T) {
+	repo, owner := estate(t)
+	old := catalog.Member{Key: signer(t, "db1").Verifier().Text(), Hosts: []string{"db*"}, Group: "databases", Roles: []string{catalog.RoleBackdate}}
+	if err := admin.Admit(t.Context(), repo, owner, old, nil); err != nil {
+		t.Fatal(err)
+	}
+	none, hosts := "", []string{"db1"}
+	for _, test := range []struct {
+		terms    admin.Terms
+		replaces string
+		host     string
+		want     catalog.Member
+		name     string
+	}{
+		{admin.Terms{}, "", "web 1", catalog.Member{Hosts: admin.HostsOf("web 1")}, catalog.WriterName("web 1")},
+		{admin.Terms{Hosts: &hosts}, "", "web1", catalog.Member{Hosts: hosts}, "web1"},
+		{admin.Terms{}, "db1", "db1", catalog.Member{Hosts: old.Hosts, Group: old.Group, Roles: old.Roles, Replaces: "db1"}, "db1-2"},
+		{admin.Terms{Group: &none, Hosts: &hosts}, "db1", "db1", catalog.Member{Hosts: hosts, Roles: old.Roles, Replaces: "db1"}, "db1-2"},
+	} {
+		got, err := admin.NewAdmission(repo, admin.KindWriter, test.host, test.terms, test.replaces)
+		if err != nil {
+			t.Fatal(err)
+		}
+		test.want.Key = got.Member.Key
+		if got.Name != test.name || admin.NameOf(got.Member) != test.name || !reflect.DeepEqual(got.Member, test.want) {
+			t.Errorf("%+v: got %s, %+v, want %s, %+v", test, got.Name, got.Member, test.name, test.want)
+		}
+	}
+}
+
+func TestEachKindIsAdmittedAmongItsOwn(t *testing.T) {
+	repo, owner := estate(t)
+	roles := []string{catalog.RoleVerifier}
+	for kind, members := range map[admin.Kind]func() []catalog.Member{
+		admin.KindWriter:    func() []catalog.Member { return repo.Config.Writers[1:] },
+		admin.KindCollector: func() []catalog.Member { return repo.Config.Collectors },
+		admin.KindKeeper:    func() []catalog.Member { return repo.Config.Keepers },
+	} {
+		var terms admin.Terms
+		if kind == admin.KindCollector {
+			terms.Roles = &roles
+		}
+		a, err := admin.NewAdmission(repo, kind, string(kind), terms, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Sign(t.Context(), owner, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := members(); len(got) != 1 || admin.NameOf(got[0]) != string(kind) || (len(got[0].Roles) > 0) != (kind == admin.KindCollector) {
+			t.Errorf("%s: admitted %+v", kind, got)
+		}
+		if text, err := a.Encode(); err != nil || len(text) == 0 {
+			t.Errorf("%s has no key file: %v", kind, err)
+		}
 	}
 }

@@ -105,25 +105,6 @@ func (v *View) Choose(names []string) (chosen []*catalog.Snapshot, err error) {
 	return chosen, nil
 }
 
-// ChooseOwn is Choose for a writer: all named snapshots must be its own; without names it returns
-// the writer's own that pass the filter.
-func (v *View) ChooseOwn(names []string, writer string) (own []*catalog.Snapshot, err error) {
-	chosen, err := v.Choose(names)
-	if err != nil {
-		return nil, err
-	}
-	for _, s := range chosen {
-		switch {
-		case s.Writer == writer:
-			own = append(own, s)
-		case len(names) > 0:
-			return nil, catalog.Refuse("snapshot %s was made with the key of %s, and only that key can change its tags, not the key of %s: nothing was changed",
-				s.ShortID(), s.Writer, writer)
-		}
-	}
-	return own, nil
-}
-
 // Trusted removes snapshots whose writers may not speak for their hosts, and warns of them.
 func (v *View) Trusted(all []*catalog.Snapshot) []*catalog.Snapshot {
 	trusted := catalog.Trusted(all)

@@ -6,8 +6,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/entry"
 )
 
 // Options of a view.
@@ -50,7 +52,32 @@ func Look(ctx context.Context, repo *catalog.Repository, o Options) (*View, erro
 		v.warn("%s forgets or holds snapshots, which its writer may not do: ignored", name)
 	}
 	v.Snapshots = snapshots
-	return v, v.doubt(ctx, defects)
+	if err := v.doubt(ctx, defects); err != nil {
+		return v, err
+	}
+	v.warnUnknown("host", o.Filter.Host, func(s *catalog.Snapshot) string { return s.Host })
+	v.warnUnknown("set", o.Filter.Set, func(s *catalog.Snapshot) string { return s.Set })
+	return v, nil
+}
+
+// warnUnknown warns of a name that no snapshot has.
+func (v *View) warnUnknown(what, name string, of func(s *catalog.Snapshot) string) {
+	var known []string
+	for _, s := range v.Snapshots {
+		if of(s) == name {
+			return
+		}
+		if of(s) != "" {
+			known = append(known, entry.Printable(of(s)))
+		}
+	}
+	if name == "" || len(v.Snapshots) == 0 {
+		return
+	}
+	if slices.Sort(known); len(known) == 0 {
+		known = []string{"none"}
+	}
+	v.warn("no snapshot is of %s %s; these are known: %s", what, entry.Printable(name), strings.Join(slices.Compact(known), ", "))
 }
 
 // LookAtLog reads only the log, without an identity. It knows snapshots by their ids only.

@@ -3,16 +3,14 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
 	"runtime/debug"
 	"slices"
-	"strconv"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/view"
+	"github.com/packstone/packstone/cmd/internal/exitcode"
 	"github.com/packstone/packstone/cmd/internal/logfile"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
@@ -73,7 +71,7 @@ func (a *app) start(cmd *cobra.Command, used uses) error {
 }
 
 func (a *app) newPrinter() (*output.Printer, error) {
-	fps, err := a.framesPerSecond()
+	fps, err := a.env.FramesPerSecond()
 	if err != nil {
 		return nil, err
 	}
@@ -89,12 +87,12 @@ func (a *app) newPrinter() (*output.Printer, error) {
 		Color:      terminal && a.env["NO_COLOR"] == "" && a.env["TERM"] != "dumb",
 		ASCII:      (terminal || toTerminal) && !a.env.IsUTF8(),
 		Priorities: a.toJournal(),
-		Width:      func() int { return width(file) },
+		Width:      func() int { return machine.Width(file) },
 		TableWidth: func() int {
 			if !toTerminal {
 				return 0
 			}
-			return width(results)
+			return machine.Width(results)
 		},
 		FPS: fps,
 	}), nil
@@ -103,28 +101,9 @@ func (a *app) newPrinter() (*output.Printer, error) {
 // toJournal tells whether what is said goes to systemd's journal.
 func (a *app) toJournal() bool { return logfile.IsJournal(a.stderr, a.env["JOURNAL_STREAM"]) }
 
-func (a *app) framesPerSecond() (float64, error) {
-	text := a.env["PACKSTONE_PROGRESS_FPS"]
-	if text == "" {
-		return 0, nil
-	}
-	fps, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(fps > 0 && fps <= 60) {
-		return 0, usage("PACKSTONE_PROGRESS_FPS=%q: must be a number above 0 and at most 60", text)
-	}
-	return fps, nil
-}
-
 // warnOf tells what a person should know of an item.
 func (a *app) warnOf(item, text string) {
 	a.out.Warn(output.Warning{Item: output.Name(item), Message: text})
-}
-
-func width(file *os.File) int {
-	if columns, _, err := term.GetSize(int(file.Fd())); err == nil && columns > 0 {
-		return columns
-	}
-	return 80
 }
 
 // finish reports how the program ends, and returns its exit code.
@@ -135,7 +114,7 @@ func (a *app) finish(ctx context.Context, err error) int {
 	}
 	err = a.classify(err)
 	code := exitCode(ctx, err)
-	if err == nil || errors.Is(err, errReported) {
+	if err == nil || errors.Is(err, exitcode.ErrReported) {
 		return code
 	}
 	if a.out == nil {
@@ -154,17 +133,13 @@ func (a *app) finish(ctx context.Context, err error) int {
 // answered already, and where it met the work says nothing.
 var errInterrupted = errors.New("interrupted")
 
-// errReported marks an outcome that was told already, in warnings or a summary, and needs no line
-// of its own.
-var errReported = errors.New("reported above")
-
 // classify makes a snapshot that may only be hidden by damage an integrity failure, and what cobra
 // finds wrong with the command line a usage error.
 func (a *app) classify(err error) error {
 	if a.seen != nil && a.seen.Damaged() && errors.Is(err, catalog.ErrNoSnapshot) {
 		return exitWith(exitIntegrity, "%w: records of the repository are damaged, as warned above, and it may be in one of them", err)
 	}
-	var known *exitError
+	var known *exitcode.Error
 	if err == nil || a.started || errors.As(err, &known) {
 		return err
 	}

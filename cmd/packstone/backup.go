@@ -4,16 +4,14 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/cmd/internal/config"
-	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/hook"
 	"github.com/packstone/packstone/cmd/internal/input"
 	"github.com/packstone/packstone/cmd/internal/machine"
@@ -21,6 +19,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/meter"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/cmd/internal/plan"
+	"github.com/packstone/packstone/cmd/internal/reception"
 	"github.com/packstone/packstone/cmd/internal/status"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/backup"
@@ -29,19 +28,7 @@ import (
 
 func newBackup(a *app) *cobra.Command {
 	var o backupOptions
-	cmd := &cobra.Command{
-		Use:   "backup [SET|SOURCE|PATH...]",
-		Short: "Back up paths, or sets and sources of the settings file.",
-		Long: `A name in the settings file is a set or a source; ./name and absolute paths are always paths.
-
---init creates the repository and its keys if there are none. Without it, the first backup of a
-machine asks on a terminal whether to create them in $XDG_DATA_HOME/packstone/repository. Elsewhere
-it creates them only if nothing else can be meant: HOME is the user's home directory, nobody uses
-sudo, and there are no settings, keys or PACKSTONE_* variables that name them. Otherwise it ends
-with exit code 10.`,
-		Example: `  packstone backup ~/project
-  packstone backup --stdin-from-command --name dump.sql -- pg_dump platform`,
-	}
+	cmd := described("backup", nil)
 	o.register(cmd.Flags())
 	return a.verb(cmd, usesRepository|usesIdentity|usesRecipients|usesDryRun|usesSelection|usesConcurrency, func(ctx context.Context, args []string) error {
 		o.dashIndex = cmd.ArgsLenAtDash()
@@ -68,37 +55,51 @@ func (a *app) backup(ctx context.Context, o backupOptions, args []string) (*mess
 	if err := a.foundRepository(ctx, o); err != nil {
 		return nil, err
 	}
-	repo, storage, err := a.OpenRepository(ctx, machine.MayRead|machine.MustWrite)
-	if err == nil {
-		a.out.Note("repository %s", storage.Location())
-		run.Host, err = a.Speak(repo, a.flags.host)
-	}
-	if err != nil {
+	r := new(reception.Reception)
+	if err := a.openFor(ctx, &run, 0, r); err != nil {
 		return nil, a.hookRunner(run).Fail(ctx, run.hooks, err)
 	}
-	if !a.flags.dryRun {
-		storage.KeepReserve(ctx)
-	}
-	var made *madeSnapshot
-	err = a.underHooks(ctx, run, func(ctx context.Context) (err error) {
-		made, err = a.runBackup(ctx, repo, storage, run, o.counts(run.Progress))
-		return err
-	})
-	return made.told(), err
+	err = a.underHooks(ctx, run, func(ctx context.Context) error { return a.runBackup(ctx, r, run, o) })
+	return r.Made.Told(), err
 }
 
-// foundRepository makes the repository where that is asked for or does no harm. Recipients are for
-// one that is made.
+// openFor opens the repository that is meant, and finds out for which host it is backed up.
+func (a *app) openFor(ctx context.Context, run *plannedBackup, how machine.Access, r *reception.Reception) (err error) {
+	if r.Repo, r.Storage, err = a.OpenRepository(ctx, machine.MayRead|machine.MustWrite|how); err != nil {
+		return err
+	}
+	if r.Name == "" {
+		a.out.Note("repository %s", r.Storage.Location())
+	}
+	if run.Host, err = a.Speak(r.Repo, a.flags.host); err == nil && !a.flags.dryRun {
+		r.Storage.KeepReserve(ctx)
+	}
+	return err
+}
+
+// foundRepository makes the repository where that is asked for or does no harm, and says what it has
+// made. Recipients are for one that is made.
 func (a *app) foundRepository(ctx context.Context, o backupOptions) (err error) {
 	making := false
-	if !o.founded {
-		if making, err = a.makeFirstRepository(ctx, o.init); err != nil {
+	if !o.founded && !a.flags.dryRun {
+		if making, err = a.MayMakeFirst(ctx, o.init, !a.flags.json && !a.flags.quiet); err != nil {
 			return err
 		}
 	}
 	if len(a.flags.Recipients) > 0 && !making {
 		return usage("--recipient cannot be used with backup: the repository exists, and its owner decides who can restore (packstone key add)")
 	}
+	if !making {
+		return nil
+	}
+	made, err := a.makeRepository(ctx, initOptions{})
+	if err != nil {
+		return err
+	}
+	for line := range strings.SplitSeq(made.Text(), "\n") {
+		a.out.Note("%s", line)
+	}
+	a.out.Note("")
 	return nil
 }
 
@@ -115,8 +116,7 @@ func (a *app) underHooks(ctx context.Context, run plannedBackup, work func(ctx c
 	return a.hookRunner(run).Run(ctx, run.hooks, work)
 }
 
-// hookRunner runs the commands around a backup. What they learn of it: PACKSTONE_SET, and
-// afterwards PACKSTONE_RESULT, _EXIT_CODE and _SNAPSHOT.
+// hookRunner runs the commands around a backup.
 func (a *app) hookRunner(run plannedBackup) hook.Runner {
 	return hook.Runner{
 		Env:    append(a.env.ForPrograms(run.hooks.Environment...), "PACKSTONE_SET="+run.Set),
@@ -126,33 +126,17 @@ func (a *app) hookRunner(run plannedBackup) hook.Runner {
 			if errors.Is(err, context.Canceled) {
 				code = exitInterrupted
 			}
-			env := []string{"PACKSTONE_RESULT=" + resultWord(code, a.snapshotID != ""), "PACKSTONE_EXIT_CODE=" + strconv.Itoa(code), "PACKSTONE_SNAPSHOT=" + a.snapshotID}
-			return hook.Result{Made: err == nil || (code == exitMissing || code == exitDrill) && a.snapshotID != "", Env: env}
+			return hook.ResultOf(code, a.snapshotID)
 		},
 	}
 }
 
-// resultWord is how a backup has ended, in a word.
-func resultWord(code int, made bool) string {
-	switch {
-	case code == exitDone:
-		return "success"
-	case (code == exitMissing || code == exitDrill) && made:
-		return "incomplete"
-	case code == exitInterrupted:
-		return "interrupted"
-	}
-	return "failed"
-}
-
 // planBackup finds out what is to be backed up, without touching it.
 func (a *app) planBackup(o backupOptions, args []string) (run plannedBackup, err error) {
-	run.Options = backup.Options{
-		User: machine.UserName(), Tags: a.flags.tags, Description: o.description, Force: o.force, DryRun: a.flags.dryRun,
-		Parent: o.parent, SkipUnchanged: o.skipUnchanged,
-		Concurrency: a.flags.concurrency, Progress: new(pipeline.Progress),
-	}
-	if run.PackSize, err = packSize(o.packSize, a.flags.memoryLimit); err != nil {
+	run.Options = o.Options
+	run.User, run.Tags, run.DryRun = machine.UserName(), a.flags.tags, a.flags.dryRun
+	run.Concurrency, run.Progress = a.flags.concurrency, new(pipeline.Progress)
+	if run.PackSize, err = backup.PackSize(int64(o.packSize), int64(a.flags.memoryLimit)); err != nil {
 		return run, err
 	}
 	if run.Time, err = catalog.ParseSnapshotTime(o.time, time.Now()); err != nil {
@@ -170,20 +154,6 @@ func (a *app) planBackup(o backupOptions, args []string) (run plannedBackup, err
 		run.hooks = planned.Hooks
 	}
 	return run, err
-}
-
-// packSize is the size of packs that was asked for, less than usual where memory is tight.
-func packSize(asked, memory flagvalue.Size) (int, error) {
-	if asked == 0 && memory > 0 && memory < 128<<20 {
-		return 8 << 20, nil
-	}
-	if asked == 0 {
-		return 0, nil
-	}
-	if err := archive.CheckPackSize(int(asked)); err != nil {
-		return 0, usage("--pack-size: %w", err)
-	}
-	return int(asked), nil
 }
 
 func (a *app) planSources(o backupOptions, args []string) (plan.Plan, error) {
@@ -216,7 +186,7 @@ func (a *app) planCommand(o backupOptions, args []string) (plan.Plan, error) {
 	if err := o.refuse("the backup of a command", append(pathFlags, "stdin")...); err != nil {
 		return plan.Plan{}, err
 	}
-	return a.planner().Command(config.CommandOptions{Command: args, Name: o.fileName(), AllowEmpty: o.empty})
+	return a.planner().Command(config.CommandOptions{Command: args, Name: o.fileName(), AllowEmpty: o.how.AllowEmpty})
 }
 
 // planStdin plans the backup of what is piped in.
@@ -230,7 +200,7 @@ func (a *app) planStdin(o backupOptions, args []string) (plan.Plan, error) {
 	if a.CanAsk() {
 		return plan.Plan{}, usage("--stdin: the standard input is a terminal; pipe something in, as in pg_dump platform | packstone backup --stdin --stdin-filename dump.sql")
 	}
-	return a.planner().Command(config.CommandOptions{Input: input.Until(a.Done, a.stdin), Name: o.fileName(), AllowEmpty: o.empty})
+	return a.planner().Command(config.CommandOptions{Input: input.Until(a.Done, a.stdin), Name: o.fileName(), AllowEmpty: o.how.AllowEmpty})
 }
 
 func (a *app) planner() *plan.Planner {
@@ -238,25 +208,13 @@ func (a *app) planner() *plan.Planner {
 		Preview: a.flags.dryRun, Dangling: a.tellDangling()}
 }
 
-// madeSnapshot is a snapshot and what is told of it; nil: there is none.
-type madeSnapshot struct {
-	*catalog.Snapshot
-	summary message.Backup
-}
-
-func (m *madeSnapshot) told() *message.Backup {
-	if m == nil {
-		return nil
-	}
-	return &m.summary
-}
-
-// runBackup makes a snapshot and prints what it took. There may be a snapshot and an error.
-func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *config.Storage, run plannedBackup, counts func() output.Counts) (*madeSnapshot, error) {
+// runBackup makes a snapshot, notes it in r, and prints what it took. There may be a snapshot and an
+// error.
+func (a *app) runBackup(ctx context.Context, r *reception.Reception, run plannedBackup, flags backupOptions) error {
 	begun, o := time.Now(), run.Options
 	defer run.fit.Close()
-	run.fit.Scratch(repo.Scratch())
-	o.Uploads = storage.Uploads
+	run.fit.Scratch(r.Repo.Scratch())
+	o.Uploads = r.Storage.Uploads
 	o.Problem = func(path string, err error) { a.out.Problem(path, "backup", err) }
 	o.Advice = a.Warn
 	if a.flags.verbose > 0 {
@@ -264,11 +222,11 @@ func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *
 			a.out.Detail(output.VerboseStatus{Action: string(action), Item: message.Place(source, e.Path), DataSize: e.Size})
 		}
 	}
-	stop := a.out.Progress(counts)
-	snapshot, err := backup.Run(ctx, repo, o)
+	stop := a.out.Progress(flags.counts(o.Progress))
+	snapshot, err := backup.Run(ctx, r.Repo, o)
 	stop()
 	if snapshot == nil {
-		return nil, err
+		return err
 	}
 	unchanged := errors.Is(err, backup.ErrUnchanged)
 	if unchanged {
@@ -276,12 +234,12 @@ func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *
 	}
 	summary := message.BackupOf(snapshot, o, time.Since(begun))
 	summary.RepositoryName, _ = a.RepositoryName()
-	summary.Requests, summary.Repository = storage.Counts.Totals(), output.Name(storage.Location())
+	summary.Requests, summary.Repository = r.Storage.Counts.Totals(), output.Name(r.Storage.Location())
 	if unchanged {
 		summary.SnapshotID, summary.Unchanged = "", snapshot.Parent
 	}
 	if !o.DryRun && !unchanged {
-		status.RememberBackup(repo.Cache, &summary, time.Now())
+		status.RememberBackup(r.Repo.Cache, &summary, time.Now())
 	}
 	a.snapshotID = summary.SnapshotID
 	a.out.Summary(summary, summary.Text())
@@ -289,7 +247,8 @@ func (a *app) runBackup(ctx context.Context, repo *catalog.Repository, storage *
 	if err == nil {
 		err = a.shortcoming(snapshot, o.Tripwire.Named, summary.Missed)
 	}
-	return &madeSnapshot{snapshot, summary}, errors.Join(err, a.out.Err())
+	r.Made = &reception.Made{Snapshot: snapshot, Summary: summary}
+	return errors.Join(err, a.out.Err())
 }
 
 // shortcoming is what is wrong with a snapshot that was made, nil if nothing. One that looks like a

@@ -10,30 +10,35 @@ import (
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/input"
+	"github.com/packstone/packstone/pipeline/backup"
 )
 
 type backupOptions struct {
-	time        string
-	description string
-	parent      string
+	backup.Options                    // as far as flags say it
+	how            config.PathOptions // paths are backed up
+	time           string
+	exclude        patternFlags
+	larger         flagvalue.Size
+	from           [3][]string // files that list paths, as pathLists says
+	noScan, init   bool
+	accept         bool // what looks like a loss
+	founded        bool // a repository that is not there is not made
+	command, stdin bool
+	name           string
+	stdinName      string
+	packSize       flagvalue.Size
+	dashIndex      int
+	changed        func(flag string) bool
+}
 
-	exclude, excludeFiles        []string
-	excludeAnyCase, anyCaseFiles []string
-	caches                       bool
-	present                      []string
-	larger                       flagvalue.Size
-	oneFS                        bool
-	from, fromVerbatim, fromRaw  []string // files that list paths
-	empty, force                 bool
-	skipUnchanged, noScan        bool
-	init                         bool
-	accept                       bool
-	founded                      bool // a repository that is not there is not made
-	command, stdin               bool
-	name, stdinName              string
-	packSize                     flagvalue.Size
-	dashIndex                    int
-	changed                      func(flag string) bool
+// pathLists are the flags of files that list paths, and how they are read.
+var pathLists = [3]struct {
+	flag, usage string
+	read        func(text []byte) ([]string, error)
+}{
+	{"files-from", "back up what matches the patterns in this `file`, one a line; - for standard input", input.Globbed},
+	{"files-from-verbatim", "back up the paths in this `file`, one a line, without patterns", input.Verbatim},
+	{"files-from-raw", "back up the paths in this `file`, separated by NUL, as find -print0 writes them", input.Raw},
 }
 
 // What only some backups can honour.
@@ -57,23 +62,20 @@ func (o *backupOptions) refuse(what string, flags ...string) error {
 
 func (o *backupOptions) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.time, "time", "", "`time` of the snapshot (default now)")
-	flags.StringVar(&o.description, "description", "", "`text` that packstone snapshots shows beside the snapshot")
-	flags.StringVar(&o.parent, "parent", "", "compare with this `snapshot`, which must be the last one of the same paths or set made here")
-	flags.StringArrayVar(&o.exclude, "exclude", nil, "leave out what matches this `pattern`, as in .gitignore; may be repeated")
-	flags.StringArrayVar(&o.excludeFiles, "exclude-file", nil, "leave out what matches a pattern in this `file`, one a line; may be repeated")
-	flags.StringArrayVar(&o.excludeAnyCase, "iexclude", nil, "like --exclude, but ignore case in this `pattern`")
-	flags.StringArrayVar(&o.anyCaseFiles, "iexclude-file", nil, "like --exclude-file, but ignore case in the patterns of this `file`")
-	flags.BoolVar(&o.caches, "exclude-caches", false, "leave out the content of directories with a CACHEDIR.TAG")
-	flags.StringArrayVar(&o.present, "exclude-if-present", nil, "leave out directories that contain a file with this `name`")
+	flags.StringVar(&o.Description, "description", "", "`text` that packstone snapshots shows beside the snapshot")
+	flags.StringVar(&o.Parent, "parent", "", "compare with this `snapshot`, which must be the last one of the same paths or set made here")
+	o.exclude.register(flags, "exclude", "leave out what matches this `pattern`, as in .gitignore; may be repeated", "leave out what matches a pattern in this `file`, one a line; may be repeated")
+	flags.BoolVar(&o.how.ExcludeCaches, "exclude-caches", false, "leave out the content of directories with a CACHEDIR.TAG")
+	flags.StringArrayVar(&o.how.ExcludeIfPresent, "exclude-if-present", nil, "leave out directories that contain a file with this `name`")
 	flags.Var(&o.larger, "exclude-larger-than", "leave out files larger than this `size`")
-	flags.BoolVarP(&o.oneFS, "one-file-system", "x", false, "do not cross into other file systems")
-	flags.StringArrayVar(&o.from, "files-from", nil, "back up what matches the patterns in this `file`, one a line; - for standard input")
-	flags.StringArrayVar(&o.fromVerbatim, "files-from-verbatim", nil, "back up the paths in this `file`, one a line, without patterns")
-	flags.StringArrayVar(&o.fromRaw, "files-from-raw", nil, "back up the paths in this `file`, separated by NUL, as find -print0 writes them")
-	flags.BoolVar(&o.empty, "allow-empty", false, "accept a path without files, or a command or input without output")
-	flags.BoolVarP(&o.force, "force", "f", false, "read every file again, changed or not")
+	flags.BoolVarP(&o.how.OneFileSystem, "one-file-system", "x", false, "do not cross into other file systems")
+	for i, list := range pathLists {
+		flags.StringArrayVar(&o.from[i], list.flag, nil, list.usage)
+	}
+	flags.BoolVar(&o.how.AllowEmpty, "allow-empty", false, "accept a path without files, or a command or input without output")
+	flags.BoolVarP(&o.Force, "force", "f", false, "read every file again, changed or not")
 	flags.BoolVar(&o.accept, "accept-tripwire", false, "accept what looks like data loss: later backups are compared with this one")
-	flags.BoolVar(&o.skipUnchanged, "skip-if-unchanged", false, "make no snapshot if nothing has changed")
+	flags.BoolVar(&o.SkipUnchanged, "skip-if-unchanged", false, "make no snapshot if nothing has changed")
 	flags.BoolVar(&o.noScan, "no-scan", false, "show progress without totals")
 	flags.BoolVar(&o.init, "init", false, "create the repository and its keys if there are none yet")
 	flags.BoolVar(&o.command, "stdin-from-command", false, "back up the output of the command after --")
@@ -93,45 +95,23 @@ func (o *backupOptions) fileName() string {
 
 // paths are how paths are backed up.
 func (o *backupOptions) paths(done <-chan struct{}) (p config.PathOptions, err error) {
-	p = config.PathOptions{
-		ExcludeCaches: o.caches, ExcludeIfPresent: o.present, ExcludeLargerThan: int64(o.larger), OneFileSystem: o.oneFS, AllowEmpty: o.empty,
-	}
-	for _, marker := range o.present {
+	p = o.how
+	p.ExcludeLargerThan = int64(o.larger)
+	for _, marker := range p.ExcludeIfPresent {
 		if name, _, _ := strings.Cut(marker, ":"); name == "" || strings.Contains(name, "/") {
 			return p, usage("--exclude-if-present %q: want the name of a file, without a slash", marker)
 		}
 	}
-	if p.Exclude, err = withPatterns(done, o.exclude, o.excludeFiles, "exclude-file"); err != nil {
-		return p, err
-	}
-	p.ExcludeAnyCase, err = withPatterns(done, o.excludeAnyCase, o.anyCaseFiles, "iexclude-file")
+	p.Exclude, p.ExcludeAnyCase, err = o.exclude.read(done)
 	return p, err
-}
-
-// withPatterns adds the lines of files to patterns.
-func withPatterns(done <-chan struct{}, patterns, files []string, flag string) ([]string, error) {
-	all := append([]string(nil), patterns...)
-	for _, name := range files {
-		text, err := input.ReadFile(done, name, 0)
-		if err != nil {
-			return nil, usage("--%s: %w", flag, err)
-		}
-		all = append(all, input.Lines(text)...)
-	}
-	return all, nil
 }
 
 // withListed adds the paths that files list to args.
 func (o *backupOptions) withListed(args []string, done <-chan struct{}, stdin io.Reader) ([]string, error) {
-	given := len(args)
-	for _, list := range []struct {
-		flag  string
-		files []string
-		read  func(text []byte) ([]string, error)
-	}{
-		{"files-from", o.from, input.Globbed}, {"files-from-verbatim", o.fromVerbatim, input.Verbatim}, {"files-from-raw", o.fromRaw, input.Raw},
-	} {
-		for _, name := range list.files {
+	given, listed := len(args), 0
+	for i, list := range pathLists {
+		for _, name := range o.from[i] {
+			listed++
 			text, err := readList(done, name, stdin)
 			if err == nil {
 				var paths []string
@@ -143,7 +123,7 @@ func (o *backupOptions) withListed(args []string, done <-chan struct{}, stdin io
 			}
 		}
 	}
-	if listed := len(o.from) + len(o.fromVerbatim) + len(o.fromRaw); listed > 0 && len(args) == 0 {
+	if listed > 0 && len(args) == 0 {
 		return nil, usage("--files-from: the list is empty: there is nothing to back up")
 	}
 	for i := given; i < len(args); i++ {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,15 +20,7 @@ type cacheOptions struct {
 
 func newCache(a *app) *cobra.Command {
 	o := cacheOptions{maxAge: flagvalue.Period{Length: 30 * 24 * time.Hour}}
-	cmd := &cobra.Command{
-		Use:   "cache",
-		Short: "List the caches on this machine, or remove old ones.",
-		Long: `A cache holds what packstone knows of a repository, to save reading it again. A missing cache is
-rebuilt. The memory of each repository's owner and last state is not a cache, and is never removed.`,
-		Example: `  packstone cache
-  packstone cache --cleanup --max-age 7d --max-size 10GiB`,
-		Args: cobra.NoArgs,
-	}
+	cmd := described("cache", cobra.NoArgs)
 	cmd.Flags().BoolVar(&o.cleanup, "cleanup", false, "remove caches that have not been used lately")
 	cmd.Flags().Var(&o.maxAge, "max-age", "with --cleanup: remove caches not used for this `time` (default 30d)")
 	cmd.Flags().Var(&o.maxSize, "max-size", "with --cleanup: also remove the least recently used caches, until all together take at most this `size`")
@@ -50,8 +41,6 @@ func (a *app) cache(o cacheOptions) error {
 	if o.cleanup {
 		old = machine.Superfluous(caches, time.Now().Add(-o.maxAge.Length), int64(o.maxSize))
 	}
-	rows := []message.Cache{}
-	table := output.Table{Head: []string{"USED", "SIZE", "CACHE"}, Right: []int{1}, Cut: []int{2}}
 	for _, c := range caches {
 		if old[c.Directory] && c.InUse() {
 			a.out.Note("%s stays: a backup is using it", c.Directory)
@@ -62,16 +51,7 @@ func (a *app) cache(o cacheOptions) error {
 				return err
 			}
 		}
-		rows = append(rows, message.Cache{Directory: output.Name(c.Directory), Bytes: c.Bytes, Used: c.Used, Removed: old[c.Directory]})
-		table.Rows = append(table.Rows, []string{output.Time(c.Used), output.Bytes(c.Bytes), c.Directory + output.Mark(old[c.Directory], a.removedWord())})
 	}
-	table.Footer = fmt.Sprintf("%s in %s", output.Plural(len(caches), "cache"), a.CacheRoot())
+	rows, table := message.CachesOf(a.CacheRoot(), caches, old, a.flags.dryRun)
 	return output.List(a.out, rows, table)
-}
-
-func (a *app) removedWord() string {
-	if a.flags.dryRun {
-		return "would be removed"
-	}
-	return "removed"
 }

@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/message"
@@ -17,55 +14,62 @@ import (
 )
 
 func newCat(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "cat SNAPSHOT:SOURCE/FILE | config | snapshot ID | record NAME | pack ID | chunk ID | tree SNAPSHOT:SOURCE",
-		Short: "Print a file, or an object of the repository as JSON.",
-		Long: `A file's content goes to standard output unchanged. Name a record as the store does
-(log/host.0/0000000001) or by its hash, a pack by the beginning of its id, a chunk by its whole id.`,
-		Example: `  packstone cat latest:settings/api/app.ini
-  packstone cat snapshot latest`,
-		Args: cobra.RangeArgs(1, 2),
-	}
+	cmd := described("cat", cobra.RangeArgs(1, 2))
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesVersions|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		if len(args) == 1 && args[0] != "config" {
 			return a.catFile(ctx, args[0])
 		}
-		object, ok := catObjects[args[0]]
+		needed, ok := catObjects[args[0]]
 		if !ok || (len(args) == 1) != (args[0] == "config") {
 			return usage("want cat SNAPSHOT:SOURCE/FILE, cat config, or cat with one of snapshot, record, pack, chunk, tree and a name")
 		}
-		v, err := object(a, ctx, args[len(args)-1])
+		v, err := a.catObject(ctx, needed, args[0], args[len(args)-1])
 		if err != nil {
 			return err
 		}
-		return a.printJSON(v)
+		return output.WriteJSON(a.stdout, v)
 	})
 }
 
-// catObjects finds what cat prints as JSON.
-var catObjects = map[string]func(a *app, ctx context.Context, name string) (any, error){
-	"config": (*app).catConfig, "snapshot": (*app).catSnapshot, "record": (*app).catRecord, "pack": (*app).catPack, "chunk": (*app).catChunk, "tree": (*app).catTree,
+// catObjects are what cat prints as JSON, and how the repository is opened for it.
+var catObjects = map[string]machine.Access{
+	"config": machine.MayRead, "record": machine.MayRead, "pack": machine.MustRead, "chunk": machine.MayRead | machine.MayWrite,
+	"snapshot": machine.MustRead, "tree": machine.MustRead,
 }
 
-// printJSON prints what lies in the repository, for people and programs alike.
-func (a *app) printJSON(v any) error {
-	text, err := json.MarshalIndent(v, "", "  ")
+// catObject finds what cat prints as JSON.
+func (a *app) catObject(ctx context.Context, needed machine.Access, kind, name string) (any, error) {
+	if kind != "snapshot" && kind != "tree" {
+		repo, _, err := a.OpenRepository(ctx, needed)
+		if err != nil {
+			return nil, err
+		}
+		return browse.Object(ctx, repo, kind, name)
+	}
+	b, err := a.browse(ctx)
 	if err != nil {
-		return fmt.Errorf("print JSON: %w", err)
+		return nil, err
 	}
-	if _, err := fmt.Fprintf(a.stdout, "%s\n", output.CleanJSON(text)); err != nil {
-		return fmt.Errorf("write the output: %w", err)
+	if kind == "snapshot" {
+		s, err := b.Pick(name, a.filter())
+		if err != nil {
+			return nil, err
+		}
+		return browse.ContentOf(s)
 	}
-	return nil
+	at, err := b.find(name)
+	if err != nil {
+		return nil, err
+	}
+	if len(at.Sources) != 1 || at.Path != "" {
+		return nil, usage("%s is not a source: want SNAPSHOT:SOURCE, of %s", name, strings.Join(at.Snapshot.SourceNames(), ", "))
+	}
+	return browse.TreeOf(at.Sources[0]), nil
 }
 
 // catFile prints the content of a file.
 func (a *app) catFile(ctx context.Context, name string) error {
-	b, err := a.browse(ctx)
-	if err != nil {
-		return err
-	}
-	at, err := b.find(name)
+	b, at, err := a.place(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -80,67 +84,4 @@ func (a *app) catFile(ctx context.Context, name string) error {
 		return exitWith(exitFailed, "%s is not a file but a %s", message.Place(at.Sources[0].Name, at.Path), node.Type.Word())
 	}
 	return b.Content(ctx, at.Snapshot, node, a.stdout)
-}
-
-func (a *app) catConfig(ctx context.Context, _ string) (any, error) {
-	repo, _, err := a.OpenRepository(ctx, machine.MayRead)
-	if err != nil {
-		return nil, err
-	}
-	return repo.Config, nil
-}
-
-func (a *app) catSnapshot(ctx context.Context, name string) (any, error) {
-	b, err := a.browse(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s, err := b.Pick(name, a.filter())
-	if err != nil {
-		return nil, err
-	}
-	return browse.ContentOf(s)
-}
-
-func (a *app) catRecord(ctx context.Context, name string) (any, error) {
-	repo, _, err := a.OpenRepository(ctx, machine.MayRead)
-	if err != nil {
-		return nil, err
-	}
-	return browse.Record(ctx, repo, name)
-}
-
-func (a *app) catPack(ctx context.Context, id string) (any, error) {
-	repo, _, err := a.OpenRepository(ctx, machine.MustRead)
-	if err != nil {
-		return nil, err
-	}
-	return browse.Pack(ctx, repo, id)
-}
-
-func (a *app) catChunk(ctx context.Context, id string) (any, error) {
-	name, err := archive.ParseName(id)
-	if err != nil {
-		return nil, usage("chunk %s: want all 64 digits of its id", id)
-	}
-	repo, _, err := a.OpenRepository(ctx, machine.MayRead|machine.MayWrite)
-	if err != nil {
-		return nil, err
-	}
-	return browse.Chunk(ctx, repo, archive.ID(name))
-}
-
-func (a *app) catTree(ctx context.Context, name string) (any, error) {
-	b, err := a.browse(ctx)
-	if err != nil {
-		return nil, err
-	}
-	at, err := b.find(name)
-	if err != nil {
-		return nil, err
-	}
-	if len(at.Sources) != 1 || at.Path != "" {
-		return nil, usage("%s is not a source: want SNAPSHOT:SOURCE, of %s", name, strings.Join(at.Snapshot.SourceNames(), ", "))
-	}
-	return browse.TreeOf(at.Sources[0]), nil
 }

@@ -7,35 +7,19 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/catalog"
-	"github.com/packstone/packstone/catalog/index"
 	"github.com/packstone/packstone/catalog/mirror"
-	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/fetch"
 )
 
 func newCatalog(a *app) *cobra.Command {
-	return group(&cobra.Command{
-		Use:   "catalog",
-		Short: "Verify, rebuild and query the catalog of the repository.",
-		Example: `  packstone catalog verify
-  packstone catalog query "SELECT time, host, bytes FROM snapshots"`,
-	}, newCatalogVerify(a), newCatalogRebuild(a), newCatalogQuery(a), newCatalogDate(a))
+	return group(described("catalog", nil), newCatalogVerify(a), newCatalogRebuild(a), newCatalogQuery(a), newCatalogDate(a))
 }
 
 func newCatalogRebuild(a *app) *cobra.Command {
 	var files bool
-	cmd := &cobra.Command{
-		Use:   "rebuild [SNAPSHOT...]",
-		Short: "Drop this machine's cache of the repository, and build it again.",
-		Long: `Reads configuration, records and index runs again, and rebuilds the SQLite mirror; this needs an
-identity. With --files it also lists every path of the named snapshots, or of all, in the view
-files. It keeps the last trees, with which backups compare, and what detects that the storage was
-rolled back.`,
-		Example: `  packstone catalog rebuild
-  packstone catalog rebuild --files latest`,
-	}
+	cmd := described("catalog-rebuild", nil)
 	cmd.Flags().BoolVar(&files, "files", false, "also list the paths in the snapshots")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
 		if len(args) > 0 && !files {
@@ -46,7 +30,7 @@ rolled back.`,
 }
 
 func (a *app) rebuildCatalog(ctx context.Context, names []string, files bool) error {
-	repo, err := a.openAnew(ctx)
+	repo, err := a.OpenAnew(ctx)
 	if err != nil {
 		return err
 	}
@@ -72,22 +56,16 @@ func (a *app) rebuildCatalog(ctx context.Context, names []string, files bool) er
 	if !repo.CanRead() {
 		a.Warn("without an identity snapshots are left out")
 	}
-	return errors.Join(a.printRebuilt(ctx, repo, m, index), v.Whole(ctx))
-}
-
-// openAnew opens the repository after what was kept of it is dropped.
-func (a *app) openAnew(ctx context.Context) (*catalog.Repository, error) {
-	repo, _, err := a.OpenRepository(ctx, machine.MayRead|machine.MayWrite|machine.BypassCache)
+	counts, err := m.Counts(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	cache := catalog.OpenCache(a.CacheDirectory(repo.Format.Repository))
-	cache.Clear()
-	if err := mirror.Remove(mirror.Path(cache)); err != nil {
-		return nil, err
+	chunks, err := index.Len(ctx)
+	if err != nil {
+		return err
 	}
-	repo, _, err = a.OpenRepository(ctx, machine.MayRead|machine.MayWrite)
-	return repo, err
+	s := message.RebuildOf(counts, int64(chunks), mirror.Path(repo.Cache))
+	return errors.Join(a.out.Summary(s, s.Text()), v.Whole(ctx))
 }
 
 // fillMirror lists the files of the named snapshots, or of all that pass the flags.
@@ -112,21 +90,4 @@ func (a *app) fillMirror(ctx context.Context, repo *catalog.Repository, m *mirro
 		a.out.Note("snapshot %s: %s paths", s.ShortID(), output.Count(int64(added)))
 	}
 	return nil
-}
-
-func (a *app) printRebuilt(ctx context.Context, repo *catalog.Repository, m *mirror.Mirror, index *index.Index) error {
-	c, err := m.Counts(ctx)
-	if err != nil {
-		return err
-	}
-	chunks, err := index.Len(ctx)
-	if err != nil {
-		return err
-	}
-	s := message.Rebuild{
-		Records: c.Records, Snapshots: c.Snapshots, IndexRuns: c.IndexRuns, Packs: c.Packs, Chunks: int64(chunks), Files: c.Files,
-		Mirror: mirror.Path(repo.Cache),
-	}
-	a.out.Summary(s, s.Text())
-	return a.out.Err()
 }

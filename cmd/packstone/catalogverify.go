@@ -14,16 +14,7 @@ import (
 )
 
 func newCatalogVerify(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "verify",
-		Short: "Verify signatures, chains and indexes, and this machine's cache.",
-		Long: `Reads no data: check --read-data does. If this machine has seen a record that the repository has
-lost, or an object that is different there, the exit code is 5: somebody may have restored an older
-state of the storage.`,
-		Example: `  packstone catalog verify
-  packstone catalog verify --json`,
-		Args: cobra.NoArgs,
-	}
+	cmd := described("catalog-verify", cobra.NoArgs)
 	return a.verb(cmd, usesRepository|usesIdentity|usesConcurrency|usesVersions, func(ctx context.Context, _ []string) error { return a.verifyCatalog(ctx) })
 }
 
@@ -52,10 +43,10 @@ func (a *app) verifyCatalog(ctx context.Context) error {
 	for _, f := range m.Findings {
 		a.out.Problem(f.Object, "verify", errors.New(f.Error))
 	}
-	a.tellRemarks(m.Unchecked, m.Notes)
-	a.out.Summary(m, m.Text())
+	message.TellRemarks(a.out, m.Unchecked, m.Notes)
+	err = a.out.Summary(m, m.Text())
 	if len(m.Findings) > 0 {
 		return exitWith(exitIntegrity, "found %s (listed above)", output.Plural(len(m.Findings), "problem"))
 	}
-	return a.out.Err()
+	return err
 }

@@ -2,19 +2,15 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/meter"
 	"github.com/packstone/packstone/cmd/internal/output"
-	"github.com/packstone/packstone/crypto"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/check"
 )
@@ -23,22 +19,7 @@ func newCheck(a *app) *cobra.Command {
 	var readData, subset flagvalue.Share
 	var limit time.Duration
 	var attest, references bool
-	cmd := &cobra.Command{
-		Use:   "check",
-		Short: "Check the repository for damage, loss and bad signatures.",
-		Long: `Without --read-data the structure is checked: signatures, chains, indexes and trees, and that every pack is there. With it every
-pack is read, opened and its chunks compared with their names. Without an identity it checks hashes and says what it left out.
-
-With --attest it says in the repository which packs it has found to be sound, and when. From then on hosts of other groups deduplicate
-against them, and a share, or what --max-duration leaves time for, is of those that were read longest ago. It takes an identity, and the key of
-the owner or of a collector that was admitted with --attest.
-
-With --references only one snapshot is tested, the latest unless one is named: whether the files to which rows of its databases
-refer are in it. If some are not, they are named, and the exit code is 6. It takes an identity.`,
-		Example: `  packstone check --read-data=5% --max-duration 1h --attest
-  packstone check --references @2026-11-20`,
-		Args: cobra.MaximumNArgs(1), // the share after --read-data, or the snapshot after --references
-	}
+	cmd := described("check", cobra.MaximumNArgs(1))
 	cmd.Flags().Var(&subset, "read-data-subset", "read this `share` of the packs, such as 5%: the same as --read-data=5%")
 	cmd.Flags().Var(&readData, "read-data", "read every pack, or this `share` of them, such as 5%")
 	cmd.Flags().Lookup("read-data").NoOptDefVal = wholeShare
@@ -121,8 +102,16 @@ func (a *app) check(ctx context.Context, o check.Options, attest attesting) (*me
 	if err != nil {
 		return nil, err
 	}
-	if o.By, err = a.attester(ctx, repo, attest); err != nil {
-		return nil, err
+	if attest != attestNever {
+		o.By, err = a.Attester(repo)
+		if err == nil {
+			err = a.letForget(ctx, repo, *o.By)
+		} else if attest == attestAllowed {
+			err = nil
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	stop := a.out.Progress(meter.Of(o.Progress))
 	report, err := check.Run(ctx, repo, o)
@@ -132,60 +121,12 @@ func (a *app) check(ctx context.Context, o check.Options, attest attesting) (*me
 	}
 	m := message.CheckOf(report)
 	m.Requests = storage.Counts.Totals()
-	a.tellFindings("check", m.Findings)
-	a.tellRemarks(m.Unchecked, m.Notes)
-	a.out.Summary(m, m.Text())
+	message.TellDamage(a.out, "check", m.Findings, a.flags.verbose > 0)
+	message.TellRemarks(a.out, m.Unchecked, m.Notes)
+	err = a.out.Summary(m, m.Text())
 	a.tellRequests(m.Requests)
 	if len(m.Findings) > 0 {
 		return &m, exitWith(exitIntegrity, "found %s (listed above); packstone repair stores again what the sources or a mirror still have", output.Plural(len(m.Findings), "problem"))
 	}
-	return &m, a.out.Err()
-}
-
-// attester is who says which packs are sound; nil: nobody.
-func (a *app) attester(ctx context.Context, repo *catalog.Repository, attest attesting) (*crypto.Signer, error) {
-	if attest == attestNever {
-		return nil, nil
-	}
-	by, err := a.Decider(repo)
-	if err == nil {
-		err = repo.MayAttest(by)
-	}
-	switch {
-	case err != nil && attest == attestAllowed:
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("--attest: %w: packstone key collector add NAME --attest makes a key that may, and the owner's key may too", err)
-	}
-	return &by, a.letForget(ctx, repo, by)
-}
-
-// hurtListed is how many of the files that a damaged object hurts are named without --verbose.
-const hurtListed = 20
-
-// tellFindings lists what is wrong, and the files that it hurts.
-func (a *app) tellFindings(during string, findings []message.Damage) {
-	for _, f := range findings {
-		a.out.Problem(f.Object, during, errors.New(f.Error))
-		listed := len(f.Files)
-		if a.flags.verbose == 0 {
-			listed = min(listed, hurtListed)
-		}
-		for _, name := range f.Files[:listed] {
-			a.out.Note("  hurts %s", name)
-		}
-		if more := len(f.Files) - listed; more > 0 {
-			a.out.Note("  and hurts %s more; -v names all", output.Plural(more, "file"))
-		}
-	}
-}
-
-// tellRemarks lists what was not checked, and what is no fault.
-func (a *app) tellRemarks(unchecked, notes []string) {
-	for _, text := range unchecked {
-		a.Warn("not checked: " + text)
-	}
-	for _, text := range notes {
-		a.out.Note("note: %s", output.Name(text))
-	}
+	return &m, err
 }

@@ -7,16 +7,8 @@ import (
 )
 
 func newCompletion(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "completion bash|zsh|fish|powershell",
-		Short: "Print the script for completion in a shell.",
-		Long: `The first example loads it into the running bash, the second into every new one. For zsh, fish and
-PowerShell, see their manuals.`,
-		Example: `  source <(packstone completion bash)
-  packstone completion bash > /etc/bash_completion.d/packstone`,
-		ValidArgs: []string{"bash", "zsh", "fish", "powershell"},
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
-	}
+	cmd := described("completion", cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs))
+	cmd.ValidArgs = []string{"bash", "zsh", "fish", "powershell"}
 	return a.verb(cmd, 0, func(_ context.Context, args []string) error {
 		root := cmd.Root()
 		switch args[0] {

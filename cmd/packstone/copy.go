@@ -31,20 +31,7 @@ type copyOptions struct {
 
 func newCopy(a *app) *cobra.Command {
 	var o copyOptions
-	cmd := &cobra.Command{
-		Use:   "copy --from REPOSITORY [SNAPSHOT...]",
-		Short: "Copy snapshots from another repository into this one.",
-		Long: `Without SNAPSHOT it copies all complete snapshots that match --set, --host, --tag and --path, oldest
-first, and skips those that are here already. It needs an identity for the other repository
-(--from-identity, PACKSTONE_FROM_IDENTITY_FILE, else the usual one), and this host's key for this
-repository. A copy keeps host, set, tags, times and the list of what was missed. The next run
-continues an interrupted copy.
-
---versions-at reads the other repository, in a bucket with versions, as of an earlier time, such as
-before an attack. So it takes what was there to safety.`,
-		Example: `  packstone copy --from s3://offsite/platform -r /mnt/usb/mirror
-  packstone copy --from main -r safe --versions-at 2026-11-20T14:00`,
-	}
+	cmd := described("copy", nil)
 	flags := cmd.Flags()
 	flags.StringVar(&o.from.Repository, "from", "", "`repository` to read: an address, or a name in the settings (PACKSTONE_FROM_REPOSITORY)")
 	flags.StringVar(&o.from.Repository, "from-repo", "", "`repository` to read: the same as --from")
@@ -80,9 +67,12 @@ func (a *app) copy(ctx context.Context, o copyOptions, names []string) (*message
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := a.chooseToCopy(c.seen, names, o.incomplete)
+	chosen, left, err := copy.Choose(c.seen, names, o.incomplete)
 	if err != nil {
 		return nil, err
+	}
+	if left > 0 {
+		a.out.Note("left out %s; --incomplete copies them too", output.Plural(left, "incomplete snapshot"))
 	}
 	write.Uploads = c.toStorage.Uploads
 	m, err := a.copySnapshots(ctx, c, chosen, copy.Options{Fetch: a.fetchOptions(), Write: write, Undated: o.undated})
@@ -109,14 +99,14 @@ func copyOutcome(m *message.Copy, err error) error {
 func (a *app) writeOptions(size flagvalue.Size) (backup.Options, error) {
 	o := backup.Options{Concurrency: a.flags.concurrency, Progress: new(pipeline.Progress), Advice: a.Warn}
 	var err error
-	o.PackSize, err = packSize(size, a.flags.memoryLimit)
+	o.PackSize, err = backup.PackSize(int64(size), int64(a.flags.memoryLimit))
 	return o, err
 }
 
 // openBoth opens the repository that is read and the one that is written.
 func (a *app) openBoth(ctx context.Context, from machine.From) (c copying, err error) {
 	other := a.Other(from)
-	if err := a.refuseSame(other); err != nil {
+	if err := a.RefuseSame(other); err != nil {
 		return c, err
 	}
 	a.flags.VersionsAt = time.Time{} // it is for the one that is read
@@ -128,39 +118,6 @@ func (a *app) openBoth(ctx context.Context, from machine.From) (c copying, err e
 	}
 	c.seen, err = a.look(ctx, c.from)
 	return c, err
-}
-
-// refuseSame refuses to copy from an address to itself.
-func (a *app) refuseSame(other *machine.Machine) error {
-	from, err := other.Repository()
-	if err != nil {
-		return err
-	}
-	to, err := a.Repository()
-	if err == nil && from.String() == to.String() {
-		err = usage("%s would be copied to itself: name another repository with -r or --from", to)
-	}
-	return err
-}
-
-// chooseToCopy are the snapshots that are meant.
-func (a *app) chooseToCopy(v *view.View, names []string, incomplete bool) (chosen []*catalog.Snapshot, err error) {
-	all, err := v.Choose(names)
-	if err != nil || len(names) > 0 {
-		return all, err
-	}
-	left := 0
-	for _, s := range v.Trusted(all) {
-		if !incomplete && !s.Complete() {
-			left++
-			continue
-		}
-		chosen = append(chosen, s)
-	}
-	if left > 0 {
-		a.out.Note("left out %s; --incomplete copies them too", output.Plural(left, "incomplete snapshot"))
-	}
-	return chosen, nil
 }
 
 // copySnapshots copies those of chosen that are missing, or tells what that would take. Without a
@@ -183,7 +140,9 @@ func (a *app) copySnapshots(ctx context.Context, c copying, chosen []*catalog.Sn
 	}
 	m.There, m.Forgotten = len(plan.There), len(plan.Forgotten)
 	if m.DryRun {
-		err = weighCopies(ctx, m, copier, plan)
+		var weights []copy.Weight
+		weights, err = copier.Weigh(ctx, plan)
+		m.Weigh(plan.Missing, weights)
 	} else {
 		stop := a.out.Progress(meter.Of(o.Write.Progress))
 		err = copier.Run(ctx, plan.Missing)
@@ -202,15 +161,4 @@ func (a *app) tellCopied(s *catalog.Snapshot, id archive.Name) message.Copied {
 	row.ID = id.String()
 	a.out.Note("snapshot %s copied as %s: %s", s.ShortID(), row.ID[:shortID], row.What())
 	return row
-}
-
-// weighCopies says what copies would take.
-func weighCopies(ctx context.Context, m *message.Copy, copier *copy.Copier, plan copy.Plan) error {
-	weights, err := copier.Weigh(ctx, plan)
-	for i, w := range weights {
-		row := message.CopiedOf(plan.Missing[i])
-		row.Files, row.Bytes, row.Read = w.Files, w.Bytes, w.Read
-		m.Snapshots, m.BytesRead = append(m.Snapshots, row), m.BytesRead+w.Read
-	}
-	return err
 }

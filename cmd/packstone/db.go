@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/meter"
 	"github.com/packstone/packstone/cmd/internal/output"
@@ -18,33 +17,16 @@ import (
 )
 
 func newDB(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "db",
-		Short: "Export a database to one SQLite file, import it into any engine.",
-		Long: `URLs are postgres://, mysql:// (MariaDB too), sqlite:PATH and, experimental, oracle:// and
-sqlserver://. Never put a password on the command line. packstone reads it from the file that
---from-file or --to-file names, from PACKSTONE_DB_PASSWORD or PACKSTONE_DB_PASSWORD_FILE, from
-PGPASSFILE for PostgreSQL, or from ~/.my.cnf for MySQL and MariaDB.`,
-		Example: `  packstone db export --from postgres://backup@db/platform platform.sqlite
-  packstone db import platform.sqlite --to mysql://root@localhost/platform`,
-	}
-	return group(cmd, newDBExport(a), newDBImport(a), newDBVerify(a), newDBDiff(a))
+	return group(described("db", nil), newDBExport(a), newDBImport(a), newDBVerify(a), newDBDiff(a))
 }
 
 // dbOptions are the flags of what reads one database and fills or compares another.
 type dbOptions struct {
-	filter      database.Filter
-	strict      bool
-	jobs        int
-	noNativeDDL bool
-	nativeDDL   bool // of a file that was handed over
-	handedOver  bool
-	beside      bool // what is there
-	noOwner     bool
-	roles       map[string]string
-	trustCode   bool
-	zeroDates   string
-	nul         string
+	filter    database.Filter
+	how       convert.Options
+	nativeDDL bool // of a file that was handed over
+	zeroDates string
+	nul       string
 }
 
 func (o *dbOptions) register(flags *pflag.FlagSet) {
@@ -61,18 +43,18 @@ func (o *dbOptions) registerFilter(flags *pflag.FlagSet) {
 }
 
 func (o *dbOptions) registerJobs(flags *pflag.FlagSet, usual int) {
-	flags.IntVar(&o.jobs, jobsFlag, usual, "`number` of tables to read or fill at once; 1 fills PostgreSQL in one transaction")
+	flags.IntVar(&o.how.Jobs, jobsFlag, usual, "`number` of tables to read or fill at once; 1 fills PostgreSQL in one transaction")
 }
 
 func (o *dbOptions) registerNeutral(flags *pflag.FlagSet) {
-	flags.BoolVar(&o.noNativeDDL, noNativeDDLFlag, false, "run no statements from the backup: build tables from their portable description, even in their own engine")
+	flags.BoolVar(&o.how.Plan.NoNativeDDL, noNativeDDLFlag, false, "run no statements from the backup: build tables from their portable description, even in their own engine")
 }
 
 // registerOwners adds the flags that say whose things become, and whose code may run.
 func (o *dbOptions) registerOwners(flags *pflag.FlagSet) {
-	flags.BoolVar(&o.noOwner, noOwnerFlag, false, "make the importing user the owner, not the roles or users that owned it")
-	flags.StringToStringVar(&o.roles, roleMapFlag, nil, "give what role or user A owned to B (`A=B`); may be repeated")
-	flags.BoolVar(&o.trustCode, trustCodeFlag, false, "allow code of ordinary users to run with the rights of the importing user")
+	flags.BoolVar(&o.how.Plan.NoOwner, noOwnerFlag, false, "make the importing user the owner, not the roles or users that owned it")
+	flags.StringToStringVar(&o.how.Plan.Roles, roleMapFlag, nil, "give what role or user A owned to B (`A=B`); may be repeated")
+	flags.BoolVar(&o.how.Plan.TrustCode, trustCodeFlag, false, "allow code of ordinary users to run with the rights of the importing user")
 }
 
 // Names of flags that refusals and checks name.
@@ -87,7 +69,7 @@ const (
 // registerWriting adds the flags of what fills a database.
 func (o *dbOptions) registerWriting(flags *pflag.FlagSet) {
 	o.register(flags)
-	flags.BoolVar(&o.strict, "strict", false, "change nothing unless everything can be kept exactly")
+	flags.BoolVar(&o.how.Strict, "strict", false, "change nothing unless everything can be kept exactly")
 }
 
 // registerValues adds the flags for values that some engines have no place for.
@@ -97,16 +79,16 @@ func (o *dbOptions) registerValues(flags *pflag.FlagSet) {
 }
 
 func (o *dbOptions) target(a *app) database.TargetOptions {
-	return database.TargetOptions{Jobs: o.jobs, Aside: a.Aside()}
+	return database.TargetOptions{Jobs: o.how.Jobs, Aside: a.Aside()}
 }
 
 func (o *dbOptions) source(a *app) database.SourceOptions {
-	return database.SourceOptions{Filter: o.filter, Jobs: o.jobs, Aside: a.Aside()}
+	return database.SourceOptions{Filter: o.filter, Jobs: o.how.Jobs, Aside: a.Aside()}
 }
 
 func (o *dbOptions) checkJobs() error {
-	if o.jobs < 1 {
-		return usage("--%s %d: must be at least 1", jobsFlag, o.jobs)
+	if o.how.Jobs < 1 {
+		return usage("--%s %d: must be at least 1", jobsFlag, o.how.Jobs)
 	}
 	return nil
 }
@@ -115,7 +97,7 @@ func (o *dbOptions) check() error {
 	if err := o.checkJobs(); err != nil {
 		return err
 	}
-	if o.nativeDDL && o.noNativeDDL {
+	if o.nativeDDL && o.how.Plan.NoNativeDDL {
 		return usage("--%s and --%s contradict each other", nativeDDLFlag, noNativeDDLFlag)
 	}
 	if _, ok := zeroDates[o.zeroDates]; !ok {
@@ -135,17 +117,13 @@ var (
 	nulPolicies = map[string]database.NULPolicy{"": database.NULRefuse, "refuse": database.NULRefuse, "strip": database.NULStrip}
 )
 
+// convert says how rows are converted, and what a target may make of a schema. Statements of a file
+// that was handed over run only if that is asked for.
 func (o *dbOptions) convert(progress func(convert.Progress)) convert.Options {
-	return convert.Options{Plan: o.plan(), Strict: o.strict, Jobs: o.jobs, Progress: progress}
-}
-
-// plan says what a target may make of a schema. Statements of a file that was handed over run only
-// if that is asked for.
-func (o *dbOptions) plan() database.PlanOptions {
-	return database.PlanOptions{
-		NoNativeDDL: o.noNativeDDL || o.handedOver && !o.nativeDDL, NoOwner: o.noOwner, Roles: o.roles, HandedOver: o.handedOver, TrustCode: o.trustCode, Beside: o.beside,
-		ZeroDates: zeroDates[o.zeroDates], NUL: nulPolicies[o.nul],
-	}
+	how := o.how
+	how.Plan.NoNativeDDL = how.Plan.NoNativeDDL || how.Plan.HandedOver && !o.nativeDDL
+	how.Plan.ZeroDates, how.Plan.NUL, how.Progress = zeroDates[o.zeroDates], nulPolicies[o.nul], progress
+	return how
 }
 
 // Names of flags that refusals name.
@@ -178,17 +156,22 @@ func (d *dbAddress) named() bool { return d.url != "" || d.file != "" }
 
 // locate reads the address, and adds the password that the user keeps elsewhere.
 func (d *dbAddress) locate(a *app) (database.Location, error) {
-	if (d.url == "") == (d.file == "") {
-		return database.Location{}, usage("name the database by one of --%s and --%s-file", d.name, d.name)
+	return a.LocateEither(d.name, d.url, d.file)
+}
+
+// between opens what is filled or compared, and then what is read, and closes both after do.
+func between(to func() (database.Target, error), from func() (database.Source, error), do func(src database.Source, dst database.Target) error) (err error) {
+	dst, err := to()
+	if err != nil {
+		return err
 	}
-	if d.file != "" {
-		at, err := config.ReadLocation(d.file)
-		if err != nil {
-			return at, err
-		}
-		return a.Login(at)
+	defer func() { err = errors.Join(err, dst.Close()) }()
+	src, err := from()
+	if err != nil {
+		return err
 	}
-	return a.Locate("--"+d.name, d.url)
+	defer func() { err = errors.Join(err, src.Close()) }()
+	return do(src, dst)
 }
 
 // tellDB prints the report of what was done, or refused.
@@ -214,35 +197,30 @@ func (a *app) convertDB(ctx context.Context, action string, src database.Source,
 	if err := convert.RefuseNothing(ctx, src, o.filter); err != nil {
 		return err
 	}
+	var report *database.Report
+	var err error
 	if a.flags.dryRun {
-		report, err := convert.Preview(ctx, src, dst, o.convert(nil))
-		if errors.Is(err, database.ErrNotEmpty) {
-			return leftoverCure(err)
-		}
-		a.tellDB(action, report, begun)
-		if err == nil {
-			err = dbOutcome(report)
-		}
-		return errors.Join(trustCure(err), a.out.Err())
+		report, err = convert.Preview(ctx, src, dst, o.convert(nil))
+	} else {
+		rows := &meter.Rows{}
+		stop := a.out.Progress(rows.Counts)
+		report, err = convert.Run(ctx, src, dst, o.convert(rows.Take))
+		stop()
 	}
-	rows := &meter.Rows{}
-	stop := a.out.Progress(rows.Counts)
-	report, err := convert.Run(ctx, src, dst, o.convert(rows.Take))
-	stop()
 	if err == nil || errors.Is(err, database.ErrRefused) && !errors.Is(err, database.ErrNotEmpty) {
 		a.tellDB(action, report, begun)
 	}
-	if errors.Is(err, database.ErrLeftover) {
-		return leftoverCure(err)
-	}
-	if errors.Is(err, database.ErrNUL) && action == "import" {
+	switch {
+	case err == nil:
+		return errors.Join(dbOutcome(report), a.out.Err())
+	case errors.Is(err, database.ErrNUL) && action == "import":
 		return fmt.Errorf("%w; --nul strip leaves such characters out", err)
 	}
-	if err != nil {
-		return trustCure(err)
-	}
-	return errors.Join(dbOutcome(report), a.out.Err())
+	return cured(err)
 }
+
+// cured says what to do about what databases refuse.
+func cured(err error) error { return trustCure(leftoverCure(err)) }
 
 // leftoverCure says what to do about what a killed import has left.
 func leftoverCure(err error) error {

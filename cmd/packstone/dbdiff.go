@@ -24,16 +24,7 @@ type dbDiffOptions struct {
 
 func newDBDiff(a *app) *cobra.Command {
 	var o dbDiffOptions
-	cmd := &cobra.Command{
-		Use:   "diff SNAPSHOT[:SOURCE] SNAPSHOT[:SOURCE]",
-		Short: "Show which rows differ between two snapshots of a database.",
-		Long: `Tells rows that were added (+), removed (-) and changed (M), by their primary keys; those of a table
-without a key as a whole. Ends with exit code 5 if something differs. --sql writes a script that puts
-back what the first snapshot has and the second lacks, for psql, mariadb, mysql or sqlite3.`,
-		Example: `  packstone db diff latest~1 latest --tables orders
-  packstone db diff 4f2a81c0:metadata latest:metadata --sql put-back.sql`,
-		Args: cobra.ExactArgs(2),
-	}
+	cmd := described("db-diff", cobra.ExactArgs(2))
 	flags := cmd.Flags()
 	o.filter.registerFilter(flags)
 	flags.StringVar(&o.script, "sql", "", "write a script of INSERT statements to `file`: one transaction, whole or not at all")
@@ -132,13 +123,9 @@ func (d *dbDiffer) compare(ctx context.Context, before, after database.Source) (
 func (d *dbDiffer) tell(results []rowdiff.Result) error {
 	m := &d.summary
 	for _, r := range results {
-		m.Tables++
-		if r.Equal() {
-			continue
+		if m.Count(r) {
+			d.tellTable(r)
 		}
-		m.Differ++
-		m.Added, m.Removed, m.Changed = m.Added+r.Added, m.Removed+r.Removed, m.Changed+r.Changed
-		d.tellTable(r)
 	}
 	m.TotalDuration = time.Since(d.begun).Seconds()
 	d.out.Summary(*m, m.Text(d.o.script))
@@ -154,22 +141,7 @@ func (d *dbDiffer) tellTable(r rowdiff.Result) {
 		d.out.Message("table_change", message.TableChangeOf(r, keys), "")
 		return
 	}
-	switch r.Only {
-	case rowdiff.Removed:
-		d.out.Line("table %s: only in the first snapshot, with %s", output.Name(r.Table), output.Plural(r.Rows, "row"))
-		return
-	case rowdiff.Added:
-		d.out.Line("table %s: only in the second snapshot, with %s", output.Name(r.Table), output.Plural(r.Rows, "row"))
-		return
-	}
-	d.out.Line("table %s: %d added, %d removed, %d changed", output.Name(r.Table), r.Added, r.Removed, r.Changed)
-	for _, line := range r.Columns {
-		d.out.Line("  %s", line)
-	}
-	for _, line := range keys {
-		d.out.Line("  %s", line)
-	}
-	if more := d.listing.Left(r); more > 0 {
-		d.out.Line("  and %d more", more)
+	for _, line := range message.TableChangeText(r, keys, d.listing.Left(r)) {
+		d.out.Line("%s", line)
 	}
 }

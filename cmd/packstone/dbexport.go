@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -14,17 +13,7 @@ import (
 func newDBExport(a *app) *cobra.Command {
 	var o dbOptions
 	var from dbAddress
-	cmd := &cobra.Command{
-		Use:   "export --from URL FILE.sqlite",
-		Short: "Export a consistent snapshot of a database to one SQLite file.",
-		Long: `The file is an ordinary database with real keys, foreign keys, checks and indexes. It gets its name
-only after it was read back and compared. What SQLite cannot hold is kept in tables named
-_packstone_*, from which an import into the same engine restores it. The exit code is 3 if anything
-is not exact in SQLite, and 4, with nothing written, if --strict forbids that or the file exists.`,
-		Example: `  packstone db export --from postgres://backup@db/platform platform.sqlite
-  packstone db export --from-file /run/secrets/url platform.sqlite`,
-		Args: cobra.ExactArgs(1),
-	}
+	cmd := described("db-export", cobra.ExactArgs(1))
 	from.register(cmd.Flags(), "from", "to read")
 	o.registerWriting(cmd.Flags())
 	return a.verb(cmd, usesDryRun, func(ctx context.Context, args []string) error {
@@ -35,7 +24,7 @@ is not exact in SQLite, and 4, with nothing written, if --strict forbids that or
 	})
 }
 
-func (a *app) dbExport(ctx context.Context, from dbAddress, file string, o dbOptions) (err error) {
+func (a *app) dbExport(ctx context.Context, from dbAddress, file string, o dbOptions) error {
 	at, err := from.locate(a)
 	if err != nil {
 		return err
@@ -44,20 +33,15 @@ func (a *app) dbExport(ctx context.Context, from dbAddress, file string, o dbOpt
 	if err != nil {
 		return err
 	}
-	dst, err := config.PortableFile.OpenTarget(ctx, to, o.target(a))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, dst.Close()) }()
-	src, err := config.OpenSource(ctx, at, o.source(a))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, src.Close()) }()
-	if err := a.tellReading(ctx, src); err != nil {
-		return err
-	}
-	return a.convertDB(ctx, "export", src, dst, o)
+	return between(
+		func() (database.Target, error) { return config.PortableFile.OpenTarget(ctx, to, o.target(a)) },
+		func() (database.Source, error) { return config.OpenSource(ctx, at, o.source(a)) },
+		func(src database.Source, dst database.Target) error {
+			if err := a.tellReading(ctx, src); err != nil {
+				return err
+			}
+			return a.convertDB(ctx, "export", src, dst, o)
+		})
 }
 
 // tellReading says why a database is read more slowly than was asked for.

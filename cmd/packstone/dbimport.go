@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -13,21 +12,10 @@ import (
 )
 
 func newDBImport(a *app) *cobra.Command {
-	o := dbOptions{handedOver: true}
+	var o dbOptions
+	o.how.Plan.HandedOver = true
 	var to dbAddress
-	cmd := &cobra.Command{
-		Use:   "import FILE.sqlite --to URL",
-		Short: "Import a SQLite file into an empty database, and verify the result.",
-		Long: `Builds tables, keys, checks and indexes from their description in the file, and lists what has no
-counterpart. With --native-ddl it restores an export into its own engine by the original statements:
-views, functions, triggers and all the rest. Anybody may have written those into the file, so read
-them first: -n prints them. The database must be empty, and is empty again if the import fails. The
-exit code is 3 if anything is left out or not exact, and 4 if the database is not empty, --strict
-refuses, or other users' code would run with a superuser's rights (--trust-code).`,
-		Example: `  packstone db import platform.sqlite --to postgres://owner@db/new -n
-  packstone db import platform.sqlite --to-file /run/secrets/url --strict`,
-		Args: cobra.ExactArgs(1),
-	}
+	cmd := described("db-import", cobra.ExactArgs(1))
 	to.registerFilling(cmd.Flags(), "to fill")
 	o.registerWriting(cmd.Flags())
 	cmd.Flags().BoolVar(&o.nativeDDL, nativeDDLFlag, false, "run the statements of the file's objects in the engine that they come from; -n prints them")
@@ -41,7 +29,7 @@ refuses, or other users' code would run with a superuser's rights (--trust-code)
 	})
 }
 
-func (a *app) dbImport(ctx context.Context, file string, to dbAddress, o dbOptions) (err error) {
+func (a *app) dbImport(ctx context.Context, file string, to dbAddress, o dbOptions) error {
 	if !config.Exists(file) {
 		return usage("%s does not exist", file)
 	}
@@ -49,20 +37,15 @@ func (a *app) dbImport(ctx context.Context, file string, to dbAddress, o dbOptio
 	if err != nil {
 		return err
 	}
-	dst, err := a.openDBTarget(ctx, to, o)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, dst.Close()) }()
-	src, err := config.SQLiteFile.OpenSource(ctx, at, o.source(a))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, src.Close()) }()
-	if err := a.tellNative(ctx, src, to, o); err != nil {
-		return err
-	}
-	return a.convertDB(ctx, "import", src, dst, o)
+	return between(
+		func() (database.Target, error) { return a.openDBTarget(ctx, to, o) },
+		func() (database.Source, error) { return config.SQLiteFile.OpenSource(ctx, at, o.source(a)) },
+		func(src database.Source, dst database.Target) error {
+			if err := a.tellNative(ctx, src, to, o); err != nil {
+				return err
+			}
+			return a.convertDB(ctx, "import", src, dst, o)
+		})
 }
 
 // tellNative says that there are statements which do not run, where they could.

@@ -17,16 +17,7 @@ import (
 func newDBVerify(a *app) *cobra.Command {
 	var o dbOptions
 	var from, against dbAddress
-	cmd := &cobra.Command{
-		Use:   "verify --from URL --against URL|FILE",
-		Short: "Compare a database with a copy: tables, keys and digests of rows.",
-		Long: `Compares values as they are after a conversion, so the two may use different engines. A plain file
-name is an export; sqlite:PATH is a database of its own. Lists every difference, and ends with exit
-code 5 if there is one.`,
-		Example: `  packstone db verify --from postgres://backup@db/app --against app.sqlite
-  packstone db verify --from-file /run/secrets/a --against-file /run/secrets/b`,
-		Args: cobra.NoArgs,
-	}
+	cmd := described("db-verify", cobra.NoArgs)
 	from.register(cmd.Flags(), "from", "to compare")
 	against.register(cmd.Flags(), "against", "to compare with, or the name of an export")
 	o.register(cmd.Flags())
@@ -39,28 +30,22 @@ code 5 if there is one.`,
 	})
 }
 
-func (a *app) dbVerify(ctx context.Context, from, against dbAddress, o dbOptions) (err error) {
+func (a *app) dbVerify(ctx context.Context, from, against dbAddress, o dbOptions) error {
 	at, err := from.locate(a)
 	if err != nil {
 		return err
 	}
-	copied, err := a.openDBCopy(ctx, against, o)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, copied.Close()) }()
-	src, err := config.OpenSource(ctx, at, o.source(a))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, src.Close()) }()
-	begun := time.Now()
-	rows := &meter.Rows{}
-	stop := a.out.Progress(rows.Counts)
-	report, err := convert.Verify(ctx, src, copied, o.convert(rows.Take))
-	stop()
-	a.tellDB("verify", report, begun)
-	return errors.Join(err, a.out.Err())
+	return between(
+		func() (database.Target, error) { return a.openDBCopy(ctx, against, o) },
+		func() (database.Source, error) { return config.OpenSource(ctx, at, o.source(a)) },
+		func(src database.Source, copied database.Target) error {
+			begun, rows := time.Now(), &meter.Rows{}
+			stop := a.out.Progress(rows.Counts)
+			report, err := convert.Verify(ctx, src, copied, o.convert(rows.Take))
+			stop()
+			a.tellDB("verify", report, begun)
+			return errors.Join(err, a.out.Err())
+		})
 }
 
 // openDBCopy opens what a database is compared with.

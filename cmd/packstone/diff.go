@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
@@ -13,19 +15,7 @@ import (
 
 func newDiff(a *app) *cobra.Command {
 	d := differ{app: a}
-	cmd := &cobra.Command{
-		Use:   "diff SNAPSHOT SNAPSHOT | diff SNAPSHOT[:SOURCE] --live",
-		Short: "Show what differs between two snapshots, or has changed since one.",
-		Long: `Each line begins with + for added, - for removed, M for modified content, T for a changed type, and
-with --metadata U for changed owners, modes, times and attributes. Equal parts of the trees are not
-read.
-
---live compares a snapshot with its sources as they are now: files by size and time, as a backup
-does, without reading them; tables of a database by the digest of their rows.`,
-		Example: `  packstone diff latest~1 latest --set platform
-  packstone diff latest --live --set platform`,
-		Args: cobra.RangeArgs(1, 2),
-	}
+	cmd := described("diff", cobra.RangeArgs(1, 2))
 	cmd.Flags().BoolVar(&d.isLive, "live", false, "compare the snapshot with its sources as they are now")
 	cmd.Flags().BoolVar(&d.metadata, "metadata", false, "also list files of which only metadata changed")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesVersions|usesSelection|usesPaths, d.run)
@@ -37,7 +27,6 @@ type differ struct {
 	metadata bool
 	isLive   bool
 	summary  message.Diff
-	problems int // what could not be compared
 }
 
 func (d *differ) run(ctx context.Context, args []string) error {
@@ -63,7 +52,47 @@ func (d *differ) run(ctx context.Context, args []string) error {
 	if err := b.Diff(ctx, before, after, d.take); err != nil {
 		return err
 	}
+	return d.out.Summary(d.summary, d.summary.Text())
+}
+
+// live compares a snapshot with its sources as they are now.
+func (d *differ) live(ctx context.Context, text string) error {
+	b, err := d.browse(ctx)
+	if err != nil {
+		return err
+	}
+	p := catalog.ParsePlace(text)
+	filter, err := d.filterHere(b.Repo, p)
+	if err != nil {
+		return err
+	}
+	s, err := b.Pick(p.Snapshot, filter)
+	if err != nil {
+		return err
+	}
+	at, err := p.In(s)
+	if err != nil {
+		return err
+	}
+	if at.Path != "" {
+		return usage("--live compares whole sources: name SNAPSHOT or SNAPSHOT:SOURCE")
+	}
+	d.summary = message.Diff{Source: s.ID.String()}
+	planner, problems := d.planner(), 0
+	err = b.CompareLive(ctx, s, at.Sources, browse.LiveSources{
+		Open: planner.OpenLive, OpenDatabase: planner.OpenLiveDatabase, Aside: d.Aside(), Each: d.take, EachTable: d.takeTable,
+		Problem: func(source, path string, err error) {
+			problems++
+			d.out.Problem(message.Place(source, path).String(), "compare", err)
+		},
+	})
+	if err != nil {
+		return err
+	}
 	d.out.Summary(d.summary, d.summary.Text())
+	if problems > 0 {
+		return exitWith(exitMissing, "%s not compared (listed above)", output.Plural(problems, "entry"))
+	}
 	return d.out.Err()
 }
 
@@ -73,10 +102,13 @@ func (d *differ) take(source string, kind browse.Kind, c *tree.Change) error {
 	if kind == browse.Touched && !d.metadata {
 		return d.out.Err()
 	}
-	if d.out.JSON() {
-		d.out.Message("change", message.Change{Source: output.Name(source), Path: output.Name(c.Path), Modifier: string(kind)}, "")
-	} else {
-		d.out.Line("%-4s %s", kind, message.Place(source, c.Path))
-	}
-	return d.out.Err()
+	m := message.Change{Source: output.Name(source), Path: output.Name(c.Path), Modifier: string(kind)}
+	return d.out.Row("change", m, m.Text())
+}
+
+// takeTable counts and tells a table that differs.
+func (d *differ) takeTable(source string, c browse.TableChange) error {
+	d.summary.ChangedTables++
+	m := message.Change{Source: output.Name(source), Path: output.Name("tables/" + c.Table), Modifier: string(c.Kind), Rows: c.Rows, RowsNow: c.Now}
+	return d.out.Row("change", m, m.Text()+fmt.Sprintf(" (%s, %d now)", output.Plural(c.Rows, "row"), c.Now))
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/packstone/packstone/cmd/internal/help"
 )
 
 // TestThePagesNameOnlyWhatExists compares every command and every block of settings of every page,
@@ -248,7 +250,7 @@ func checkFlag(cmd *cobra.Command, name string) error {
 		return nil
 	case flagsOf(cmd).Lookup(name) == nil:
 		return fmt.Errorf("%s has no flag %s", cmd.CommandPath(), name)
-	case ownFlags(cmd).Lookup(name) == nil && globalFlagsOf(cmd).Lookup(name) == nil:
+	case help.Own(cmd).Lookup(name) == nil && help.Global(cmd).Lookup(name) == nil:
 		return fmt.Errorf("%s does not use the flag %s", cmd.CommandPath(), name)
 	}
 	return nil

@@ -17,16 +17,7 @@ import (
 
 func newDrillReport(a *app) *cobra.Command {
 	var file string
-	cmd := &cobra.Command{
-		Use:   "report [ID]",
-		Short: "Show the report of a drill as a page for an auditor.",
-		Long: `Writes one HTML page that needs nothing else and prints well, be it to a PDF: what was restored, how
-long each step took, what was compared, which damage was noticed, and which signed record says so.
-Without an ID it is the last drill. With --json it prints what the record says.`,
-		Example: `  packstone drill report -o drill.html
-  packstone drill report 3f2a9c --json`,
-		Args: cobra.MaximumNArgs(1),
-	}
+	cmd := described("drill-report", cobra.MaximumNArgs(1))
 	cmd.Flags().StringVarP(&file, "output", "o", "", "write the page to this `file` instead of printing it")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesVersions, func(ctx context.Context, args []string) error {
 		if file != "" && a.out.JSON() {
@@ -46,8 +37,7 @@ Without an ID it is the last drill. With --json it prints what the record says.`
 
 func (a *app) showReport(report *catalog.DrillReport, repo *catalog.Repository, file string) error {
 	if a.out.JSON() {
-		a.out.Message("drill_report", message.DrillOf(report), "")
-		return a.out.Err()
+		return a.out.Message("drill_report", message.DrillOf(report), "")
 	}
 	write := func(to io.Writer) error {
 		return drill.WritePage(to, report, repo.Store.Location(), repo.Owner().Fingerprint().String())

@@ -3,23 +3,19 @@ package main
 import (
 	"context"
 	"errors"
-	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
-	"github.com/packstone/packstone/cmd/internal/doctor"
-	"github.com/packstone/packstone/cmd/internal/hook"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/meter"
 	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/cmd/internal/plan"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/platform/drill"
-	"github.com/packstone/packstone/pipeline/target"
 )
 
 type drillOptions struct {
@@ -30,21 +26,7 @@ type drillOptions struct {
 
 func newDrillRun(a *app) *cobra.Command {
 	var o drillOptions
-	cmd := &cobra.Command{
-		Use:   "run [SET]",
-		Short: "Restore a snapshot to scratch places, and compare it.",
-		Long: `Restores the newest complete snapshot of a set, or with --any one chosen by chance: files below a
-scratch directory, databases to a server that it starts from the programs of this machine, to one
-that the settings name, or to SQLite. It compares every row and file, checks the assertions of the
-settings (sets.NAME.drill), then damages a row, a file and a permission of its copy, and fails
-unless it notices each. Prints how long each step took, signs the report into the repository, and
-removes what it made. Needs an identity and this host's key. Ends with 6 if the drill fails.
-
-What a drill that was killed has left is removed by the next one, or with --clean.`,
-		Example: `  packstone drill run platform
-  packstone drill run --any --scratch /srv/scratch`,
-		Args: cobra.MaximumNArgs(1),
-	}
+	cmd := described("drill-run", cobra.MaximumNArgs(1))
 	flags := cmd.Flags()
 	flags.BoolVar(&o.any, "any", false, "choose among all complete snapshots by chance, instead of the newest one")
 	flags.BoolVar(&o.clean, "clean", false, "only remove what drills that were killed have left")
@@ -74,13 +56,13 @@ func (a *app) cleanDrills(ctx context.Context, o drillOptions, args []string) er
 	if err != nil {
 		return err
 	}
-	dirs, err := o.directories(settings)
+	dirs, err := plan.DrillDirectories(o.directory, settings)
 	if err != nil {
 		return err
 	}
 	found := 0
 	for _, dir := range dirs {
-		removed, bad := drill.Clean(ctx, dir, a.scratchDatabases())
+		removed, bad := drill.Clean(ctx, dir, plan.ScratchDatabases())
 		for _, room := range removed {
 			a.out.Line("removed %s", output.Name(room))
 		}
@@ -90,36 +72,6 @@ func (a *app) cleanDrills(ctx context.Context, o drillOptions, args []string) er
 		a.out.Note("no drill has left anything in %s", strings.Join(dirs, ", "))
 	}
 	return errors.Join(err, a.out.Err())
-}
-
-// directories are all in which drills may have left something: the one that is named, else those of
-// all sets.
-func (o drillOptions) directories(settings *config.Config) (dirs []string, err error) {
-	if o.directory != "" || len(settings.Sets) == 0 {
-		dir, err := o.directoryFor(config.Drill{})
-		return []string{dir}, err
-	}
-	for _, name := range settings.SetNames() {
-		dir, err := o.directoryFor(settings.Sets[name].Drill)
-		if err != nil {
-			return nil, err
-		}
-		if !slices.Contains(dirs, dir) {
-			dirs = append(dirs, dir)
-		}
-	}
-	return dirs, nil
-}
-
-// directoryFor is where scratch places are made.
-func (o drillOptions) directoryFor(settings config.Drill) (string, error) {
-	switch {
-	case o.directory != "":
-		return filepath.Abs(o.directory)
-	case settings.Directory != "":
-		return settings.Directory, nil
-	}
-	return machine.DrillDirectory()
 }
 
 // drill drills a set, and prints and returns the report; nil if the drill could not be done. An
@@ -137,7 +89,17 @@ func (a *app) drill(ctx context.Context, o drillOptions, set string) (*catalog.D
 	if err != nil {
 		return nil, err
 	}
-	snapshot, err := a.pickDrilled(ctx, repo, o.any)
+	v, err := a.look(ctx, repo)
+	if err != nil {
+		return nil, err
+	}
+	filter := a.filter()
+	if filter.Host == "" {
+		if filter.Prefer, err = a.HostIn(repo); err != nil {
+			return nil, err
+		}
+	}
+	snapshot, err := drill.Pick(v, filter, o.any)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +108,11 @@ func (a *app) drill(ctx context.Context, o drillOptions, set string) (*catalog.D
 		return nil, err
 	}
 	if a.flags.dryRun {
-		return nil, a.planDrill(with)
+		for _, line := range message.DrillPlan(with) {
+			a.out.Line("%s", line)
+		}
+		a.out.Note("nothing was done: this was a dry run")
+		return nil, a.out.Err()
 	}
 	stop := a.out.Progress(meter.Of(with.Progress))
 	report, err := drill.Run(ctx, with)
@@ -157,76 +123,16 @@ func (a *app) drill(ctx context.Context, o drillOptions, set string) (*catalog.D
 	return report, a.tellDrill(report)
 }
 
-// pickDrilled chooses the snapshot to restore.
-func (a *app) pickDrilled(ctx context.Context, repo *catalog.Repository, any bool) (*catalog.Snapshot, error) {
-	v, err := a.look(ctx, repo)
-	if err != nil {
-		return nil, err
-	}
-	filter := a.filter()
-	if a.flags.host == "" {
-		if filter.Prefer, err = a.HostIn(repo); err != nil {
-			return nil, err
-		}
-	}
-	newest, err := v.Pick("latest", filter)
-	if err != nil || !any {
-		return newest, err
-	}
-	return drill.Choose(newest, v.Trusted(v.Snapshots), filter), nil
-}
-
 // drillWith says how a snapshot is drilled.
 func (a *app) drillWith(repo *catalog.Repository, s *catalog.Snapshot, o drillOptions, settings config.Drill) (drill.Options, error) {
-	host, err := a.Speak(repo, "")
+	dir, err := machine.DrillDirectory(o.directory, settings.Directory)
 	if err != nil {
 		return drill.Options{}, err
 	}
-	dir, err := o.directoryFor(settings)
-	if err != nil {
-		return drill.Options{}, err
-	}
-	with := drill.Options{
-		Repo: repo, Snapshot: s, Any: o.any, By: host, Fetch: a.fetchOptions(), Directory: dir, Places: map[string]drill.Place{},
-		OpenDirectory: func(root string, s *catalog.SourceState, warn func(path string, err error)) (target.Target, error) {
-			return config.OpenDirectory(root, config.TargetOptions{Warn: warn, Times: !config.IsBucket(s.Location)})
-		},
-		Databases: a.scratchDatabases(), Command: a.assertionRunner(settings), Free: doctor.FreeIn,
-		Aside: a.Aside(), Jobs: restoreJobs, Parallel: a.flags.concurrency, Progress: new(pipeline.Progress),
-		Step: func(name string) { a.out.Detail(output.VerboseStatus{Action: "begins", Item: output.Name(name)}) },
-	}
-	for source, place := range settings.Scratch {
-		with.Places[source] = drill.Place{Engine: config.ScratchEngine(place)}
-		if with.Places[source].Engine == "" {
-			with.Places[source] = drill.Place{Server: place}
-		}
-	}
-	for _, x := range settings.Assert {
-		with.Assertions = append(with.Assertions, drill.Assertion{Source: x.Source, SQL: x.SQL, Want: x.Want, Command: x.Command})
-	}
-	return with, nil
-}
-
-// scratchDatabases open what databases are restored to.
-func (a *app) scratchDatabases() drill.Databases {
-	return drill.Databases{Target: config.OpenTarget, Asker: config.AskerOf, SQLite: config.SQLiteAt, Read: config.ReadLocation}
-}
-
-// assertionRunner runs the commands of assertions.
-func (a *app) assertionRunner(settings config.Drill) func(ctx context.Context, command, variables []string) error {
-	return func(ctx context.Context, command, variables []string) error {
-		runner := hook.Runner{Env: append(a.env.ForPrograms(), variables...), Output: a.stderr}
-		return runner.Command(ctx, "drill", settings.Limit(), command)
-	}
-}
-
-// planDrill prints what a drill would do.
-func (a *app) planDrill(with drill.Options) error {
-	for _, line := range message.DrillPlan(with) {
-		a.out.Line("%s", line)
-	}
-	a.out.Note("nothing was done: this was a dry run")
-	return a.out.Err()
+	with, err := a.planner().Drill(repo, s, settings, dir)
+	with.Any, with.Fetch, with.Jobs, with.Progress = o.any, a.fetchOptions(), restoreJobs, new(pipeline.Progress)
+	with.Step = func(name string) { a.out.Detail(output.VerboseStatus{Action: "begins", Item: output.Name(name)}) }
+	return with, err
 }
 
 // tellDrill prints a report, and says how the drill ends.
@@ -238,9 +144,9 @@ func (a *app) tellDrill(report *catalog.DrillReport) error {
 	for _, text := range m.Failures {
 		a.out.Problem("", "drill", errors.New(text.String()))
 	}
-	a.out.Summary(m, m.Text(a.out.Table))
+	err := a.out.Summary(m, m.Text(a.out.Table))
 	if !report.Passed {
 		return exitWith(exitDrill, "the drill of %s failed (listed above); packstone drill report %s shows it whole", output.OrDash(m.Set.String()), m.ID[:shortID])
 	}
-	return a.out.Err()
+	return err
 }

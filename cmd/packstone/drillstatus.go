@@ -14,15 +14,7 @@ import (
 )
 
 func newDrillStatus(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "status",
-		Short: "Show the last drill of each set and host.",
-		Long: `Reads the reports that hosts have signed into the repository, which takes an identity. Ends with 6 if
-the last drill of a set has failed.`,
-		Example: `  packstone drill status
-  packstone drill status --json`,
-		Args: cobra.NoArgs,
-	}
+	cmd := described("drill-status", cobra.NoArgs)
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesVersions, func(ctx context.Context, _ []string) error {
 		reports, _, err := a.drills(ctx)
 		if err != nil {
@@ -50,13 +42,7 @@ func (a *app) drills(ctx context.Context) ([]*catalog.DrillReport, *catalog.Repo
 }
 
 func (a *app) drillStatus(reports []*catalog.DrillReport, now time.Time) error {
-	rows, failed := []message.LastDrill{}, 0
-	for _, last := range drill.LatestOf(reports) {
-		rows = append(rows, message.LastDrillOf(last, now))
-		if !last.Passed {
-			failed++
-		}
-	}
+	rows, failed := message.LastDrillsOf(drill.LatestOf(reports), now)
 	if err := output.List(a.out, rows, message.LastDrillTable(rows)); err != nil {
 		return err
 	}

@@ -2,27 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
-	"github.com/packstone/packstone/archive"
-	"github.com/packstone/packstone/archive/store"
-	"github.com/packstone/packstone/catalog"
-	"github.com/packstone/packstone/catalog/tree"
-	"github.com/packstone/packstone/cmd/internal/config"
-	"github.com/packstone/packstone/cmd/internal/doctor"
 	"github.com/packstone/packstone/cmd/internal/exitcode"
-	"github.com/packstone/packstone/cmd/internal/machine"
-	"github.com/packstone/packstone/crypto"
-	"github.com/packstone/packstone/crypto/share"
-	"github.com/packstone/packstone/pipeline/collect"
-	"github.com/packstone/packstone/pipeline/database"
-	"github.com/packstone/packstone/pipeline/database/convert"
-	"github.com/packstone/packstone/pipeline/keep"
-	"github.com/packstone/packstone/pipeline/platform"
-	"github.com/packstone/packstone/pipeline/platform/drill"
-	"github.com/packstone/packstone/pipeline/source"
-	"github.com/packstone/packstone/pipeline/target"
+	"github.com/packstone/packstone/cmd/internal/outcome"
 )
 
 // What verbs end with, under short names; see package exitcode.
@@ -43,94 +25,13 @@ const (
 	exitInterrupted  = exitcode.Interrupted
 )
 
-// codes says which exit code an error stands for, by the sentinel that it wraps. The first match
-// counts, so what a person must act upon first stands first.
-var codes = []struct {
-	sentinel error
-	code     int
-}{
-	{store.ErrArchived, exitArchived},
-	{doctor.ErrUnsafe, exitDrill},
-	{drill.ErrFailed, exitDrill},
-	{machine.ErrKey, exitIdentity},
-	{catalog.ErrMisuse, exitUsage},
-	{catalog.ErrRefused, exitRefused},
-	{config.ErrInvalid, exitUsage},
-	{store.ErrNoVersions, exitUsage},
-	{catalog.ErrAmbiguous, exitUsage},
-	{catalog.ErrBadName, exitUsage},
-	{catalog.ErrOutside, exitUsage},
-	{catalog.ErrNoRepository, exitNoRepository},
-	{catalog.ErrNoIdentity, exitIdentity},
-	{catalog.ErrNoWriter, exitIdentity},
-	{crypto.ErrWrongIdentity, exitIdentity},
-	{crypto.ErrPassphraseNeeded, exitIdentity},
-	{catalog.ErrHeld, exitHeld},
-	{collect.ErrBusy, exitHeld},
-	{platform.ErrBusy, exitHeld},
-	{keep.ErrCovered, exitIntegrity},
-	{collect.ErrChanged, exitRefused},
-	{catalog.ErrNotReady, exitRefused},
-	{catalog.ErrClock, exitRefused},
-	{catalog.ErrCollected, exitRefused},
-	{catalog.ErrUntrusted, exitIntegrity},
-	{catalog.ErrUnknownOwner, exitIntegrity},
-	{catalog.ErrRolledBack, exitIntegrity},
-	{catalog.ErrNames, exitIntegrity},
-	{tree.ErrFormat, exitIntegrity},
-	{catalog.ErrForeign, exitIntegrity},
-	{catalog.ErrDoubtful, exitIntegrity},
-	{catalog.ErrKeyTwice, exitIntegrity},
-	{archive.ErrDamaged, exitIntegrity},
-	{database.ErrMismatch, exitIntegrity},
-	{database.ErrRefused, exitRefused},
-	{convert.ErrUnmatched, exitUsage},
-	{crypto.ErrSignature, exitIntegrity},
-	{crypto.ErrDamaged, exitIntegrity},
-	{share.ErrTooFew, exitRefused},
-	{store.ErrCorrupt, exitIntegrity},
-	{store.ErrUnreachable, exitUnreachable},
-	{source.ErrUnreachable, exitUnreachable},
-	{target.ErrUnreachable, exitUnreachable},
-	{database.ErrUnreachable, exitUnreachable},
-}
-
-// exitError is an error whose exit code the place that made it knows.
-type exitError struct {
-	code int
-	err  error
-}
-
-// Error implements error.
-func (e *exitError) Error() string { return e.err.Error() }
-
-// Unwrap returns what is wrapped, for errors.Is and errors.As.
-func (e *exitError) Unwrap() error { return e.err }
-
 // exitWith makes an error that ends the program with code.
 func exitWith(code int, format string, args ...any) error {
-	return &exitError{code: code, err: fmt.Errorf(format, args...)}
+	return exitcode.With(code, format, args...)
 }
 
 // usage makes an error of the command line or the settings: exit code 2.
 func usage(format string, args ...any) error { return exitWith(exitUsage, format, args...) }
 
 // exitCode says how the program ends after err.
-func exitCode(ctx context.Context, err error) int {
-	if err == nil {
-		return exitDone
-	}
-	if ctx.Err() != nil {
-		return exitInterrupted
-	}
-	var known *exitError
-	if errors.As(err, &known) {
-		return known.code
-	}
-	for _, c := range codes {
-		if errors.Is(err, c.sentinel) {
-			return c.code
-		}
-	}
-	return exitFailed
-}
+func exitCode(ctx context.Context, err error) int { return outcome.Code(ctx, err) }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,16 +24,7 @@ type findOptions struct {
 
 func newFind(a *app) *cobra.Command {
 	var o findOptions
-	cmd := &cobra.Command{
-		Use:   "find PATTERN...",
-		Short: "Find files by name, in all snapshots or in some.",
-		Long: `A pattern without a slash matches names; one that begins with a slash matches whole paths below
-their source; any other matches the end of paths. * matches anything but a slash, ? one character,
-[a-z], [!a-z] or [[:upper:]] one of several. Of consecutive snapshots only the differences are read.`,
-		Example: `  packstone find "*.docx"
-  packstone find --set platform --newest 2026-11-20 -l "reports/*.csv"`,
-		Args: cobra.MinimumNArgs(1),
-	}
+	cmd := described("find", cobra.MinimumNArgs(1))
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&o.snapshots, "snapshot", "s", nil, "search only this `snapshot`; may be repeated")
 	flags.StringVarP(&o.newest, "newest", "N", "", "only files changed at or before this `time`")
@@ -65,44 +55,11 @@ type finder struct {
 }
 
 func newFinder(o findOptions, patterns []string) (*finder, error) {
-	types, err := entryTypes(o.types)
-	if err != nil {
+	f := &finder{o: o, query: browse.Query{Patterns: patterns, AnyCase: o.anyCase}}
+	if err := f.query.Limit(o.types, o.oldest, o.newest); err != nil {
 		return nil, err
 	}
-	f := &finder{o: o, query: browse.Query{Patterns: patterns, AnyCase: o.anyCase, Types: types}}
-	if err := f.query.Check(); err != nil {
-		return nil, err
-	}
-	for _, limit := range []struct {
-		flag, text string
-		at         *time.Time
-	}{{"--oldest", o.oldest, &f.query.From}, {"--newest", o.newest, &f.query.To}} {
-		if limit.text == "" {
-			continue
-		}
-		parse := catalog.ParseTime
-		if limit.flag == "--newest" {
-			parse = catalog.ParseMoment // up to the end of a day
-		}
-		t, err := parse(limit.text)
-		if err != nil {
-			return nil, usage("%s: %w", limit.flag, err)
-		}
-		*limit.at = t
-	}
-	return f, nil
-}
-
-// entryTypes reads types.
-func entryTypes(words []string) (types []entry.Type, err error) {
-	for _, word := range words {
-		t, ok := browse.TypeOf(word)
-		if !ok {
-			return nil, usage("--type %s: want file, dir, symlink, fifo, chardev, dev or socket", word)
-		}
-		types = append(types, t)
-	}
-	return types, nil
+	return f, f.query.Check()
 }
 
 func (f *finder) run(ctx context.Context) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
+	"github.com/packstone/packstone/cmd/internal/help"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/crypto"
@@ -194,7 +195,7 @@ func refuseUnused(cmd *cobra.Command, used uses) error {
 	var err error
 	cmd.Flags().Visit(func(flag *pflag.Flag) {
 		switch {
-		case honours(used, flag.Name) || cmd.LocalNonPersistentFlags().Lookup(flag.Name) != nil:
+		case help.Takes(cmd, flag.Name) || cmd.LocalNonPersistentFlags().Lookup(flag.Name) != nil:
 		case flag.Name == "versions-at" && used&usesRepository != 0:
 			err = usage("%s may write, and the past of a bucket can only be read: --versions-at is for verbs that read, and for copy, which brings the past to another repository", cmd.CommandPath())
 		default:
@@ -204,8 +205,13 @@ func refuseUnused(cmd *cobra.Command, used uses) error {
 	return err
 }
 
-// honours says whether a verb with these uses takes the global flag name.
-func honours(used uses, name string) bool {
-	needed := flagUse[name]
-	return needed == 0 || used&needed != 0
+// unused annotates a command with the global flags that a verb with these uses does not take.
+func unused(used uses) map[string]string {
+	var names []string
+	for name, needed := range flagUse {
+		if used&needed == 0 {
+			names = append(names, name)
+		}
+	}
+	return map[string]string{help.Unused: strings.Join(names, " ")}
 }

@@ -33,27 +33,13 @@ const defaultGroups = "set,host,paths"
 
 func newForget(a *app) *cobra.Command {
 	var o forgetOptions
-	cmd := &cobra.Command{
-		Use:   "forget [SNAPSHOT...]",
-		Short: "Forget the named snapshots, or all that no rule keeps.",
-		Long: `Without snapshots and rules it applies the settings' rules: retention: of each set. --set, --host,
---tag and --path limit it to matching snapshots. A snapshot only replaces others of the same set,
-host and paths, unless --group-by says otherwise. Always kept are the newest complete snapshot of
-each group, newer incomplete ones, held ones, and those without a reliable date.
-
-Needs the owner's key or a collector's. packstone prune deletes forgotten snapshots after the grace
-period; until then packstone undelete brings them back. A collector cannot forget a snapshot younger
-than the retention floor. -n shows which rule keeps each snapshot, and what forgetting each would
-free.`,
-		Example: `  packstone forget --keep-last 3 --keep-daily 14 --keep-monthly 12 -n
-  packstone forget 4f2a81c0`,
-	}
+	cmd := described("forget", nil)
 	o.keep.register(cmd.Flags())
 	cmd.Flags().StringVar(&o.groupBy, "group-by", defaultGroups, "`what` two snapshots must have in common for one to replace the other; '' for nothing")
 	cmd.Flags().BoolVar(&o.removeAll, "unsafe-allow-remove-all", false, "allow the newest snapshot to be forgotten; without rules, all that match")
 	cmd.Flags().BoolVar(&o.prune, "prune", false, "then run packstone prune")
 	o.register(cmd.Flags())
-	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths|usesDryRun, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, decides, func(ctx context.Context, args []string) error {
 		if !o.prune && (o.period.Given || o.yes) {
 			return usage("--grace and --yes are for --prune")
 		}
@@ -140,16 +126,13 @@ func (a *app) finishForgetting(ctx context.Context, v *view.View, f *admin.Forge
 		return err
 	}
 	m := message.ForgetOf(f, v.Snapshots)
-	m.DryRun = a.flags.dryRun
-	switch {
-	case m.DryRun:
+	if m.DryRun = a.flags.dryRun; m.DryRun {
 		err = a.weigh(ctx, v, &m, gone)
-	case len(gone) > 0:
-		if err = a.decide(ctx, v.Repo, func(s *catalog.Session) error { return s.Forget(ctx, gone) }); err != nil {
+	} else if len(gone) > 0 {
+		m.UndeleteFor(f.Now(), grace)
+		err = a.decide(ctx, v.Repo, func(s *catalog.Session) error { return s.Forget(ctx, gone) })
+		if err != nil {
 			err = fmt.Errorf("forget %s: %w", output.Plural(len(gone), "snapshot"), err)
-		}
-		if grace > 0 {
-			m.Until = f.Now().Add(grace)
 		}
 	}
 	if err != nil {
@@ -158,8 +141,7 @@ func (a *app) finishForgetting(ctx context.Context, v *view.View, f *admin.Forge
 	if young, floor := f.Below(); young > 0 {
 		a.out.Note("%d of them are younger than the retention floor of %s, which binds collectors and jobs, but not the owner", young, retention.Period(floor))
 	}
-	a.out.Summary(m, m.Text(a.out.Table))
-	return a.out.Err()
+	return a.out.Summary(m, m.Text(a.out.Table))
 }
 
 // weigh says what would become free, as far as a key at hand opens the reference maps.

@@ -43,7 +43,7 @@ var mayImport = map[string][]string{
 	"pipeline/fit":    {"catalog/entry", "catalog", "pipeline/database", "pipeline/fetch"},
 	"pipeline/mount":  {"catalog/entry", "catalog", "archive", "pipeline/fetch"},
 	"pipeline/check":  {"catalog/entry", "catalog", "archive", "archive/store", "crypto", "pipeline", "pipeline/fetch"},
-	"pipeline/copy": {"catalog/entry", "catalog", "archive", "archive/store", "pipeline", "pipeline/fetch", "pipeline/source",
+	"pipeline/copy": {"catalog/entry", "catalog", "archive", "archive/store", "crypto", "pipeline", "pipeline/fetch", "pipeline/source",
 		"pipeline/backup"}, // a copy is a backup whose source is a snapshot
 	"pipeline/rewrite": {"catalog/entry", "catalog", "archive", "archive/store", "pipeline/fetch", "pipeline/source"}, // what a backup leaves out
 	"pipeline/collect": {"catalog/entry", "catalog", "archive", "archive/store", "archive/sabotage", "crypto", "pipeline", "pipeline/fetch"},

@@ -19,16 +19,7 @@ type initOptions struct {
 
 func newInit(a *app) *cobra.Command {
 	var o initOptions
-	cmd := &cobra.Command{
-		Use:   "init",
-		Short: "Create a repository, and its keys where there are none.",
-		Long: `On a machine without keys it creates all of them: the identity that restores, the owner's key that
-admits other hosts, and this host's own key. It lists the files to move to a safe place. With
---recipient only those recipients can restore, and no identity is made.`,
-		Example: `  packstone init -r s3://offsite/platform
-  packstone init -r /mnt/backup/platform -R age1pq1…`,
-		Args: cobra.NoArgs,
-	}
+	cmd := described("init", cobra.NoArgs)
 	cmd.Flags().BoolVar(&o.classic, "classic", false, "use X25519 keys instead of hybrid post-quantum ones")
 	cmd.Flags().StringVar(&o.sameDomain, "same-domain-as", "", "share a deduplication domain with this `repository`, so that copies between the two deduplicate")
 	cmd.Flags().BoolVar(&o.force, "force", false, "create it in a directory that contains other files")
@@ -58,8 +49,7 @@ func (a *app) initialize(ctx context.Context, o initOptions) error {
 	if err != nil {
 		return err
 	}
-	a.out.Message("init", made, made.Text())
-	return a.out.Err()
+	return a.out.Message("init", made, made.Text())
 }
 
 // makeRepository makes what is missing of the keys, and the repository.
@@ -72,12 +62,5 @@ func (a *app) makeRepository(ctx context.Context, o initOptions) (m message.Foun
 	if err != nil {
 		return m, err
 	}
-	m = message.Founded{
-		Repository: address.String(), ID: made.ID, Owner: made.Owner.Text(), Print: made.Owner.Fingerprint().String(),
-		Recipients: made.Recipients, MoveAway: made.MoveAway, Reused: made.Reused, WriterFile: made.WriterFile, PinIn: made.PinIn,
-	}
-	if len(m.PinIn) > 0 {
-		m.Pin = made.Pin.Line()
-	}
-	return m, nil
+	return message.FoundedOf(address.String(), made), nil
 }

@@ -17,15 +17,7 @@ type generateOptions struct {
 
 func newKeyGenerate(a *app) *cobra.Command {
 	var o generateOptions
-	cmd := &cobra.Command{
-		Use:   "generate",
-		Short: "Create an identity, and print its recipient.",
-		Long: `The file is an age identity, readable only by its owner. Without -o it becomes this machine's
-identity. It never replaces an existing file.`,
-		Example: `  packstone key generate -o custodian.txt
-  packstone key generate --passphrase -o custodian.age`,
-		Args: cobra.NoArgs,
-	}
+	cmd := described("key-generate", cobra.NoArgs)
 	cmd.Flags().BoolVar(&o.classic, "classic", false, "make an X25519 key instead of a hybrid post-quantum one")
 	cmd.Flags().BoolVar(&o.passphrase, "passphrase", false, "protect the file with a passphrase, from a prompt or PACKSTONE_PASSPHRASE[_FILE]")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "", "write the identity to this `file`")
@@ -51,6 +43,5 @@ func (a *app) generateIdentity(o generateOptions) error {
 	}
 	m := message.Identity{Recipient: recipient, File: path}
 	a.out.Note("the identity is in %s: keep two copies, away from the machines that it is to restore", path)
-	a.out.Message("key_generate", m, m.Recipient)
-	return a.out.Err()
+	return a.out.Message("key_generate", m, m.Recipient)
 }

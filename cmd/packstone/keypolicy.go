@@ -12,20 +12,11 @@ import (
 
 func newKeyPolicy(a *app) *cobra.Command {
 	var floor, grace, horizon flagvalue.Period
-	cmd := &cobra.Command{
-		Use:   "policy",
-		Short: "Set the retention floor, the grace period and the horizon of locks.",
-		Long: `The floor and the grace period bind collectors and jobs. With the owner's key one may go below
-them, and is told so. The horizon is how far ahead of now packstone keep extends locks. Without
-flags it shows the current policy. Changes need the owner's key.`,
-		Example: `  packstone key policy
-  packstone key policy --retention-floor 30d --grace 14d --horizon 45d`,
-		Args: cobra.NoArgs,
-	}
+	cmd := described("key-policy", cobra.NoArgs)
 	cmd.Flags().Var(&floor, "retention-floor", "keep every snapshot at least this `time`, such as 14d or 36h")
 	cmd.Flags().Var(&grace, "grace", "delete forgotten snapshots after this `time`, such as 7d")
 	cmd.Flags().Var(&horizon, "horizon", "let packstone keep extend locks to this `time` from now, such as 30d")
-	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, _ []string) error {
+	return a.verb(cmd, signsKeys, func(ctx context.Context, _ []string) error {
 		return a.keyPolicy(ctx, admin.Protection{Floor: floor.Chosen(), Grace: grace.Chosen(), Horizon: horizon.Chosen()})
 	})
 }
@@ -52,6 +43,5 @@ func (a *app) keyPolicy(ctx context.Context, next admin.Protection) error {
 	if err != nil {
 		return err
 	}
-	a.out.Message("key_policy", m, m.Text())
-	return a.out.Err()
+	return a.out.Message("key_policy", m, m.Text())
 }

@@ -2,18 +2,21 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
+	"github.com/packstone/packstone/catalog/view"
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/message"
+	"github.com/packstone/packstone/cmd/internal/meter"
+	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/crypto"
+	"github.com/packstone/packstone/pipeline/copy"
 )
 
 type rotateOptions struct {
@@ -24,35 +27,14 @@ type rotateOptions struct {
 
 func newKeyRotate(a *app) *cobra.Command {
 	var o rotateOptions
-	cmd := &cobra.Command{
-		Use:   "rotate --domain|--reencrypt",
-		Short: "Change to new keys for contents; store old backups anew with them.",
-		Long: `--domain is for when a host's key file may have been copied. Contents are stored under new names
-from then on; old backups stay as they are. Whoever had a key file can still test whether what it
-knows was stored before. Nothing that is stored is recognised again, so that the next backups read and
-store everything once more. The key files of this machine go on working. Those of other hosts,
-collectors and keepers are refused until they are replaced: -o makes them all, and revokes the old
-ones.
-
---reencrypt is for when a removed recipient is to lose what it could read: after key remove and key
-rotate --domain it stores all older snapshots anew, and forgets the old ones, whose packs prune
-deletes. Copies that somebody has taken, old versions in a bucket and what locks protect stay, and so
-do descriptions of snapshots in the log: host, set and paths.
-
-Needs the owner's key, an identity and, for --reencrypt, the key of a writer that may back up all
-hosts. If it was interrupted, run it again: before all have key files, the domain does not change
-again.`,
-		Example: `  packstone key rotate --domain -o new-keys
-  packstone key rotate --reencrypt -n`,
-		Args: cobra.NoArgs,
-	}
+	cmd := described("key-rotate", cobra.NoArgs)
 	flags := cmd.Flags()
 	flags.BoolVar(&o.domain, "domain", false, "change to a new domain")
 	flags.BoolVar(&o.reencrypt, "reencrypt", false, "store all snapshots of earlier domains anew")
 	flags.Var(&o.packSize, "pack-size", "`size` of the objects that --reencrypt uploads (default 16MiB, 8MiB where memory is tight)")
 	flags.StringVarP(&o.output, "output", "o", "", "with --domain: make new key files for all others, in this `directory`")
 	flags.BoolVar(&o.yes, "yes", false, "do not ask before the change")
-	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun|usesConcurrency, func(ctx context.Context, _ []string) error {
+	return a.verb(cmd, signsKeys|usesConcurrency, func(ctx context.Context, _ []string) error {
 		switch {
 		case o.domain == o.reencrypt:
 			return usage("say what to rotate, one after the other: --domain, or --reencrypt")
@@ -84,60 +66,81 @@ func (a *app) rotate(ctx context.Context, o rotateOptions) error {
 	if err != nil {
 		return err
 	}
-	m := message.Rotation{
-		Before: r.Before, Domain: r.Before, Config: repo.Config.Number, Know: r.Know, Packs: r.Packs, Bytes: r.Bytes,
-		Renewed: []string{}, Made: []message.RotatedFile{}, Lacking: []string{}, DryRun: a.flags.dryRun,
-	}
+	m := message.RotationOf(r, repo.Config, a.flags.dryRun)
 	if m.DryRun {
-		a.out.Message("key_rotate", m, strings.Join(append(m.Meaning(r), "dry run, nothing was changed"), "\n"))
-		return a.out.Err()
+		return a.out.Message("key_rotate", m, m.Text())
 	}
-	if err := a.agreeToRotate(m.Meaning(r), r.Needed && !o.yes); err != nil {
-		return err
-	}
-	if o.output != "" {
-		if err := machine.TryDirectory(o.output); err != nil {
-			return fmt.Errorf("nothing was changed: %w", err)
+	if r.Needed && !o.yes {
+		if err := a.Agree("", m.Meaning()...); err != nil {
+			return err
 		}
 	}
-	if err := r.Make(ctx, owner); err != nil {
-		return err
-	}
-	if err := a.handOverRotated(ctx, repo, owner, o.output, &m); err != nil {
-		return fmt.Errorf("the repository is written with domain %d; to make the key files that are missing, run the same command again: %w", repo.Config.Domain, err)
-	}
-	m.Domain, m.Config = repo.Config.Domain, repo.Config.Number
-	a.out.Message("key_rotate", m, m.Text())
-	return a.out.Err()
-}
-
-// agreeToRotate asks whether to go on.
-func (a *app) agreeToRotate(why []string, ask bool) error {
-	if !ask {
-		return nil
-	}
-	if !a.CanAsk() {
-		return exitWith(exitRefused, "%s; confirm with --yes", strings.Join(why, "; "))
-	}
-	if ok, err := a.Confirm(why); err != nil || !ok {
-		return errors.Join(err, exitWith(exitRefused, "nothing was changed"))
-	}
-	return nil
-}
-
-// handOverRotated gives this machine's key files the keys of the present domain, and makes those of
-// others if there is a directory for them.
-func (a *app) handOverRotated(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, directory string, m *message.Rotation) error {
-	own, made, err := a.Reissue(ctx, repo, owner, directory)
+	own, made, err := a.Rotate(ctx, repo, owner, r, o.output)
 	if err != nil {
 		return err
 	}
-	m.Renewed = append(m.Renewed, own.Renewed...)
-	if directory == "" {
-		m.Lack(repo.Config, own.Keys)
+	m.HandedOver(repo.Config, own, made, o.output)
+	return a.out.Message("key_rotate", m, m.Text())
+}
+
+func (a *app) reencrypt(ctx context.Context, o rotateOptions) error {
+	write, err := a.writeOptions(o.packSize)
+	if err != nil {
+		return err
 	}
-	for _, f := range made {
-		m.Made = append(m.Made, message.RotatedFile{Name: admin.NameOf(f.Next), Replaces: admin.NameOf(f.Old), File: f.File})
+	v, owner, err := a.openToReencrypt(ctx)
+	if err != nil {
+		return err
 	}
-	return nil
+	anew, err := copy.PlanAnew(v)
+	if err != nil {
+		return err
+	}
+	_, stored, err := admin.Stored(ctx, v.Repo)
+	if err != nil {
+		return err
+	}
+	m, err := message.ReencryptionOf(anew, v.Repo.Config, stored)
+	if err != nil {
+		return err
+	}
+	if m.DryRun = a.flags.dryRun; m.DryRun {
+		for _, s := range anew.Snapshots {
+			m.Add(s, nil)
+		}
+		return a.out.Summary(m, m.Text())
+	}
+	if len(anew.Snapshots) > 0 && !o.yes {
+		if err := a.Agree("", m.Meaning(len(anew.Snapshots))...); err != nil {
+			return err
+		}
+	}
+	if err := a.letForget(ctx, v.Repo, owner); err != nil {
+		return err
+	}
+	stop := a.out.Progress(meter.Of(write.Progress))
+	m.Forgotten, err = anew.Replace(ctx, v.Repo, owner, copy.Options{
+		Fetch: a.fetchOptions(), Write: write, Done: func(s *catalog.Snapshot, id archive.Name) { m.Add(s, &id) },
+	})
+	stop()
+	m.Added = write.Progress.BytesPacked.Load()
+	if err != nil {
+		return fmt.Errorf("%d of %s stored anew; to continue, run the same command again: %w", len(m.Snapshots), output.Plural(len(anew.Snapshots), "snapshot"), err)
+	}
+	return a.out.Summary(m, m.Text())
+}
+
+// openToReencrypt opens the repository with all the keys that are needed, before anything is read.
+func (a *app) openToReencrypt(ctx context.Context) (v *view.View, owner crypto.Signer, err error) {
+	repo, _, err := a.OpenRepository(ctx, machine.MustRead|machine.MustWrite)
+	if err != nil {
+		return nil, owner, err
+	}
+	if owner, err = a.Owner(repo); err != nil {
+		return nil, owner, err
+	}
+	if v, err = a.look(ctx, repo); err != nil {
+		return nil, owner, err
+	}
+	return v, owner, v.Whole(ctx)
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,27 +19,14 @@ type sheetOptions struct {
 
 func newKeySheet(a *app) *cobra.Command {
 	var o sheetOptions
-	cmd := &cobra.Command{
-		Use:   "sheet",
-		Short: "Print a recovery sheet: all that a bare machine needs to restore.",
-		Long: `The sheet has the identity, the owner whom to trust, the repository's address, and what to do. It is
-text, or an SVG page with QR codes. Its rows have checksums, so that --verify finds typos. The login
-to the storage is not on it. A file is readable by its owner only, and never replaces another one.
-
---verify reads a sheet that was typed or scanned: case, spaces and line breaks do not matter. It opens
-the repository with the sheet's identity, and with -o writes an identity file. The address on the
-sheet is used unless -r names another one.`,
-		Example: `  packstone key sheet -o sheet.svg
-  packstone key sheet --verify typed.txt -o identity.txt`,
-		Args: cobra.NoArgs,
-	}
+	cmd := described("key-sheet", cobra.NoArgs)
 	flags := cmd.Flags()
 	flags.StringVar(&o.verify, "verify", "", "read the sheet in this `file`, - for standard input, instead of printing one")
 	flags.StringVarP(&o.output, "output", "o", "", "write to this `file`; - prints a sheet even if standard output is no terminal")
 	flags.StringVar(&o.format, "format", "", "`text` or svg (default svg if the file's name ends with .svg)")
 	flags.BoolVar(&o.noIdentity, "no-identity", false, "leave the identity out: the sheet has no secret")
 	flags.BoolVar(&o.offline, "offline", false, "with --verify: do not open the repository")
-	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesDryRun, func(ctx context.Context, _ []string) error {
+	return a.verb(cmd, signsKeys, func(ctx context.Context, _ []string) error {
 		if err := o.check(); err != nil {
 			return err
 		}
@@ -81,60 +66,41 @@ func (a *app) printSheet(ctx context.Context, o sheetOptions) error {
 		return err
 	}
 	m := message.SheetOf(s)
-	switch {
-	case a.flags.dryRun:
-		m.DryRun = true
-		a.out.Message("key_sheet", m, "dry run: would print the sheet of repository "+m.Repository)
-		return a.out.Err()
+	switch m.DryRun = a.flags.dryRun; {
+	case m.DryRun:
 	case o.output == "" || o.output == "-":
 		m.Content = string(text)
-		a.out.Message("key_sheet", m, string(text))
-		return a.out.Err()
+	default:
+		if err := machine.WriteKey(o.output, text); err != nil {
+			return err
+		}
+		if m.File = o.output; !o.noIdentity {
+			a.out.Note("whoever has the sheet can read every backup: print it, verify what you have printed with packstone key sheet --verify, and delete the file")
+		}
 	}
-	if err := machine.WriteKey(o.output, text); err != nil {
-		return err
-	}
-	m.File = o.output
-	if !o.noIdentity {
-		a.out.Note("whoever has the sheet can read every backup: print it, verify what you have printed with packstone key sheet --verify, and delete the file")
-	}
-	a.out.Message("key_sheet", m, "wrote the sheet of repository "+m.Repository+" to "+m.File)
-	return a.out.Err()
+	return a.out.Message("key_sheet", m, m.Printed())
 }
 
 func (a *app) verifySheet(ctx context.Context, o sheetOptions) error {
 	s, err := a.ReadSheet(o.verify)
-	switch {
-	case errors.Is(err, machine.ErrKey):
+	if err != nil {
 		return err
-	case err != nil:
-		return fmt.Errorf("read sheet %s: %w", o.verify, err)
-	case s.Share != nil:
-		return usage("%s is share %d of %d, any %d of which have the identity: put them together with packstone key join", o.verify,
-			s.Share.Number, s.Share.Total, s.Share.Threshold)
-	case s.Identity == nil && o.output != "":
+	}
+	if s.Identity == nil && o.output != "" {
 		return usage("%s has no identity that could be written to %s", o.verify, o.output)
 	}
 	return a.takeIdentity(ctx, s, o.output, o.offline)
 }
 
-// takeIdentity proves that what a sheet says is true of the repository, and writes the identity to
-// a file unless that is "".
+// takeIdentity proves a sheet, and takes its identity.
 func (a *app) takeIdentity(ctx context.Context, s sheet.Sheet, file string, offline bool) error {
+	if a.flags.dryRun {
+		file = ""
+	}
+	if err := a.TakeIdentity(ctx, s, file, offline); err != nil {
+		return err
+	}
 	m := message.SheetOf(s)
-	m.DryRun = a.flags.dryRun
-	if !offline {
-		if _, err := a.OpenFromSheet(ctx, s); err != nil {
-			return err
-		}
-		m.Verified = true
-	}
-	if file != "" && !m.DryRun {
-		if err := machine.WriteSheetIdentity(file, s); err != nil {
-			return err
-		}
-		m.File = file
-	}
-	a.out.Message("key_sheet_verify", m, m.Text())
-	return a.out.Err()
+	m.DryRun, m.Verified, m.File = a.flags.dryRun, !offline, file
+	return a.out.Message("key_sheet_verify", m, m.Text())
 }

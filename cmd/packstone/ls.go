@@ -1,12 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"path"
-	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,15 +15,7 @@ import (
 func newLs(a *app) *cobra.Command {
 	var l listing
 	var recursive bool
-	cmd := &cobra.Command{
-		Use:   "ls SNAPSHOT[:SOURCE[/PATH]]",
-		Short: "List a snapshot, or a source or directory in it.",
-		Long: `Of a snapshot it lists the sources or the paths that were backed up, of a directory its content, of
-a file the file itself. To restore an entry, type its name after SNAPSHOT and a colon.`,
-		Example: `  packstone ls latest:files/reports -l
-  packstone ls --recursive 4f2a81c0`,
-		Args: cobra.ExactArgs(1),
-	}
+	cmd := described("ls", cobra.ExactArgs(1))
 	flags := cmd.Flags()
 	flags.BoolVarP(&l.long, "long", "l", false, "show mode, owner, size and time")
 	flags.BoolVar(&l.human, "human-readable", false, "with -l, show sizes in KiB, MiB and so on")
@@ -38,11 +26,7 @@ a file the file itself. To restore an entry, type its name after SNAPSHOT and a 
 		if err := l.check(); err != nil {
 			return err
 		}
-		b, err := a.browse(ctx)
-		if err != nil {
-			return err
-		}
-		at, err := b.find(args[0])
+		b, at, err := a.place(ctx, args[0])
 		if err != nil {
 			return err
 		}
@@ -63,19 +47,11 @@ type listing struct {
 	held                 []message.Entry // to be sorted
 }
 
-// orders are how rows can be sorted.
-var orders = map[string]func(a, b *message.Entry) int{
-	"name":      func(a, b *message.Entry) int { return cmp.Compare(a.Name, b.Name) },
-	"size":      func(a, b *message.Entry) int { return cmp.Compare(b.Size, a.Size) },
-	"time":      func(a, b *message.Entry) int { return time.Time(b.ModTime).Compare(time.Time(a.ModTime)) },
-	"extension": func(a, b *message.Entry) int { return cmp.Compare(path.Ext(string(a.Name)), path.Ext(string(b.Name))) },
-}
-
 func (l *listing) check() error {
 	if l.sort == "mtime" {
 		l.sort = "time"
 	}
-	if l.sort != "" && orders[l.sort] == nil {
+	if l.sort != "" && !message.CanSort(l.sort) {
 		return usage("--sort %s: want name, size, time or extension", l.sort)
 	}
 	return nil
@@ -92,12 +68,7 @@ func (l *listing) print(source *catalog.SourceState, e *entry.Entry) error {
 
 // printSorted prints the rows that were held back.
 func (l *listing) printSorted() error {
-	if order := orders[l.sort]; order != nil {
-		slices.SortStableFunc(l.held, func(a, b message.Entry) int { return order(&a, &b) })
-	}
-	if l.reverse {
-		slices.Reverse(l.held)
-	}
+	message.SortEntries(l.held, l.sort, l.reverse)
 	for _, row := range l.held {
 		if err := l.printRow(row); err != nil {
 			return err

@@ -1,8 +1,9 @@
 // Command packstone backs up a platform's databases, files, lakes and settings together into
 // encrypted, deduplicated storage, and brings them back.
 //
-// Each verb has a file of its own, which says what the verb promises, reads its flags and calls the
-// pipeline; the verb's work is done there. Nothing but this package reads the environment.
+// Each verb has a file of its own, which reads its flags, calls what does the work, and prints what
+// that says. What a verb promises is in a file of the folder verbs. Nothing but this package reads
+// the environment.
 package main
 
 //go:generate sh -c "go run . config schema > ../../docs/schema/settings.v1.json"

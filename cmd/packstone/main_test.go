@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/archive/store"
-	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/help"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/cmd/internal/program"
@@ -53,20 +52,20 @@ func eachVerb(cmd *cobra.Command, visit func(*cobra.Command)) {
 func TestHelpOpensWithAPromiseAndEndsWithTwoExamples(t *testing.T) {
 	eachVerb(newRoot(newApp(process{})), func(cmd *cobra.Command) {
 		name := cmd.CommandPath()
-		code, help, stderr := runWith(t, nil, append(strings.Fields(name)[1:], "--help")...)
+		code, text, stderr := runWith(t, nil, append(strings.Fields(name)[1:], "--help")...)
 		if code != 0 || stderr != "" {
 			t.Errorf("%s --help ends with %d and says %q", name, code, stderr)
 		}
-		promise, _, _ := strings.Cut(help, "\n")
+		promise, _, _ := strings.Cut(text, "\n")
 		if promise != cmd.Short || !strings.HasSuffix(promise, ".") {
 			t.Errorf("%s --help begins with %q, want one line that ends with a period", name, promise)
 		}
-		for line := range strings.SplitSeq(help, "\n") {
-			if len(line) > helpWidth {
-				t.Errorf("%s --help has a line of %d columns, more than %d: %q", name, len(line), helpWidth, line)
+		for line := range strings.SplitSeq(text, "\n") {
+			if len(line) > help.Width {
+				t.Errorf("%s --help has a line of %d columns, more than %d: %q", name, len(line), help.Width, line)
 			}
 		}
-		_, examples, _ := strings.Cut(help, "\nExamples:\n")
+		_, examples, _ := strings.Cut(text, "\nExamples:\n")
 		lines := strings.Split(strings.TrimRight(examples, "\n"), "\n")
 		if len(lines) != 2 {
 			t.Errorf("%s --help ends with %d examples, want 2: %q", name, len(lines), examples)
@@ -91,37 +90,6 @@ func TestEveryGlobalFlagHoldsForAllVerbsOrIsListed(t *testing.T) {
 		if root.PersistentFlags().Lookup(name) == nil {
 			t.Errorf("there is no flag --%s", name)
 		}
-	}
-}
-
-func TestExitCodesFollowFromSentinels(t *testing.T) {
-	cancelled, cancel := context.WithCancel(t.Context())
-	cancel()
-	tests := []struct {
-		name string
-		ctx  context.Context
-		err  error
-		want int
-	}{
-		{"nothing", t.Context(), nil, 0},
-		{"anything", t.Context(), errors.New("x"), 1},
-		{"usage", t.Context(), usage("x"), 2},
-		{"wrapped code", t.Context(), fmt.Errorf("y: %w", exitWith(4, "x")), 4},
-		{"no repository", t.Context(), fmt.Errorf("y: %w", catalog.ErrNoRepository), 10},
-		{"identity", t.Context(), fmt.Errorf("y: %w", crypto.ErrWrongIdentity), 12},
-		{"damaged", t.Context(), fmt.Errorf("y: %w", crypto.ErrDamaged), 5},
-		{"unreachable", t.Context(), fmt.Errorf("y: %w", store.ErrUnreachable), 8},
-		{"denied", t.Context(), fmt.Errorf("y: %w", store.ErrDenied), 1},
-		{"the code before the sentinel", t.Context(), exitWith(9, "%w", store.ErrUnreachable), 9},
-		{"interrupted", cancelled, store.ErrUnreachable, 130},
-		{"done in spite of an interruption", cancelled, nil, 0},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			if got := exitCode(test.ctx, test.err); got != test.want {
-				t.Errorf("%v ends with %d, want %d", test.err, got, test.want)
-			}
-		})
 	}
 }
 

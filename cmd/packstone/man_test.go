@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/packstone/packstone/cmd/internal/help"
 )
 
 // UPDATE_MAN=1 writes docs/man anew, one page for each command.
@@ -92,12 +94,12 @@ func manPage(cmd *cobra.Command) string {
 	manParagraphs(&page, cmd.Long)
 	manVerbs(&page, cmd)
 	if cmd.HasParent() {
-		manFlags(&page, "OPTIONS", ownFlags(cmd))
+		manFlags(&page, "OPTIONS", help.Own(cmd))
 		manGlobalFlags(&page, cmd)
 	} else {
 		manFlags(&page, "GLOBAL OPTIONS", cmd.PersistentFlags())
-		manTopic(&page, "EXIT STATUS", exitCodesTopic)
-		manTopic(&page, "ENVIRONMENT", environmentTopic)
+		manTopic(&page, "EXIT STATUS", help.Topic("exit-codes"))
+		manTopic(&page, "ENVIRONMENT", help.Topic("environment"))
 	}
 	if cmd.Example != "" {
 		fmt.Fprintf(&page, ".SH EXAMPLES\n.nf\n%s\n.fi\n", roff(strings.ReplaceAll(cmd.Example, "\n  ", "\n")[2:]))
@@ -115,9 +117,9 @@ func manSynopsis(cmd *cobra.Command) string {
 	return bold(cmd.CommandPath()) + roff(rest)
 }
 
-// manParagraphs writes a text as wrapParagraphs does: lines that are indented stay as they are.
+// manParagraphs writes a text as help.Paragraphs does: lines that are indented stay as they are.
 func manParagraphs(page *strings.Builder, text string) {
-	for paragraph := range strings.SplitSeq(wrapParagraphs(text, helpWidth), "\n\n") {
+	for paragraph := range strings.SplitSeq(help.Paragraphs(text, help.Width), "\n\n") {
 		switch {
 		case paragraph == "":
 		case strings.Contains("\n"+paragraph, "\n "):
@@ -136,11 +138,11 @@ func manVerbs(page *strings.Builder, cmd *cobra.Command) {
 	page.WriteString(".SH VERBS\n")
 	for _, topic := range cmd.Groups() {
 		fmt.Fprintf(page, ".SS %s\n", roff(topic.Title))
-		for _, verb := range verbsOf(cmd, topic.ID) {
+		for _, verb := range help.VerbsOf(cmd, topic.ID) {
 			manVerb(page, verb)
 		}
 	}
-	for _, verb := range verbsOf(cmd, "") {
+	for _, verb := range help.VerbsOf(cmd, "") {
 		manVerb(page, verb)
 	}
 }
@@ -158,7 +160,7 @@ func manFlags(page *strings.Builder, title string, flags *pflag.FlagSet) {
 	fmt.Fprintf(page, ".SH %s\n", title)
 	flags.VisitAll(func(flag *pflag.Flag) {
 		if !flag.Hidden {
-			typed, meaning := typedFlag(flag)
+			typed, meaning := help.Typed(flag)
 			fmt.Fprintf(page, ".TP\n%s\n%s\n", bold(strings.TrimSpace(typed)), roff(meaning))
 		}
 	})
@@ -167,7 +169,7 @@ func manFlags(page *strings.Builder, title string, flags *pflag.FlagSet) {
 // manGlobalFlags names the global flags that a command honours. The root's page explains them.
 func manGlobalFlags(page *strings.Builder, cmd *cobra.Command) {
 	var names []string
-	globalFlagsOf(cmd).VisitAll(func(flag *pflag.Flag) {
+	help.Global(cmd).VisitAll(func(flag *pflag.Flag) {
 		names = append(names, bold("--"+flag.Name))
 	})
 	if len(names) > 0 {

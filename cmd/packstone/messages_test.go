@@ -80,7 +80,7 @@ func messagesPage(t *testing.T) string {
 }
 
 var (
-	speaking   = regexp.MustCompile(`(?i)^(errorf|new|usage|exitwith|warn|warnof|note|line|problem|problemat|problemf|misuse|refuse|say|sprintf|fprintf|appendf|unusable|wrong|malformed|writestring|append)$`)
+	speaking   = regexp.MustCompile(`(?i)^(errorf|new|usage|exitwith|warn|warnof|note|line|problem|problemat|problemf|misuse|refuse|say|sprintf|fprintf|appendf|unusable|wrong|malformed|writestring|append|with)$`)
 	prose      = regexp.MustCompile(`[a-z]{2,}[,:;]? ([a-z%]|[A-Z]?[a-z]+ )`)
 	statement  = regexp.MustCompile(`\b(SELECT|INSERT|CREATE|ALTER|DROP|UPDATE|DELETE|SET|WHERE|FROM|COMMENT|GRANT|BEGIN|COALESCE|VALUES|TABLE)\b`)
 	directives = regexp.MustCompile(`%[-+# 0-9.*]*[a-zA-Z]|\W`)

@@ -1,19 +1,21 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/catalog/retention"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/flagvalue"
+	"github.com/packstone/packstone/cmd/internal/input"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/meter"
@@ -51,21 +53,7 @@ const (
 
 func newPrune(a *app) *cobra.Command {
 	var o pruneOptions
-	cmd := &cobra.Command{
-		Use:   "prune",
-		Short: "Delete data that no snapshot needs. Backups may run meanwhile.",
-		Long: `Deletes forgotten snapshots whose grace period is over (7 days, unless the owner has set another),
-and each pack that no snapshot needs. With --repack, which needs an identity, it also copies used
-data out of packs that are mostly unused. It needs the owner's key or a collector's, and reads
-neither names nor contents.
-
-It waits for backups that were running when it began. A backup that was killed is treated as dead
-after a day, or at once if it ran on this machine. An interrupted prune does no harm; the next one
-continues.`,
-		Example: `  packstone prune --repack --max-repack-size 20GiB
-  packstone prune --plan plan.json && packstone prune --apply plan.json`,
-		Args: cobra.NoArgs,
-	}
+	cmd := described("prune", cobra.NoArgs)
 	flags := cmd.Flags()
 	flags.StringVar(&o.plan, "plan", "", "write what would be deleted, and why, to this `file`, and delete nothing")
 	flags.StringVar(&o.apply, "apply", "", "delete exactly what the plan in this `file` lists, or say what has changed since")
@@ -80,10 +68,11 @@ continues.`,
 }
 
 func (a *app) prune(ctx context.Context, o pruneOptions) error {
-	if chosen := btoi(o.plan != "") + btoi(o.apply != "") + btoi(o.explain != ""); chosen > 1 {
+	chosen := slices.DeleteFunc([]string{o.plan, o.apply, o.explain}, func(file string) bool { return file == "" })
+	if len(chosen) > 1 {
 		return usage("--plan, --apply and --explain exclude each other")
 	}
-	if err := o.repackFlags.check(o.plan != "" || o.apply != "" || o.explain != ""); err != nil {
+	if err := o.repackFlags.check(len(chosen) > 0); err != nil {
 		return err
 	}
 	repo, _, err := a.OpenRepository(ctx, machine.MayRead|machine.MayWrite|machine.MayDecide)
@@ -92,18 +81,11 @@ func (a *app) prune(ctx context.Context, o pruneOptions) error {
 	}
 	switch {
 	case o.explain != "":
-		return a.explainPack(ctx, repo, o)
+		return a.explainPack(ctx, repo, o.explain)
 	case o.plan != "" || a.flags.dryRun:
 		return a.planPrune(ctx, repo, o)
 	}
 	return a.pruneNow(ctx, repo, o)
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // pruneNow deletes what is dead.
@@ -113,7 +95,8 @@ func (a *app) pruneNow(ctx context.Context, repo *catalog.Repository, o pruneOpt
 		return err
 	}
 	if o.apply != "" {
-		if run.Only, err = readPlan(a.Done, o.apply, repo.Format.Repository); err != nil {
+		read := func(name string, most int64) ([]byte, error) { return input.ReadFile(a.Done, name, most) }
+		if run.Only, err = collect.ReadPlan(o.apply, repo.Format.Repository, read); err != nil {
 			return err
 		}
 	}
@@ -123,71 +106,37 @@ func (a *app) pruneNow(ctx context.Context, repo *catalog.Repository, o pruneOpt
 	if err := a.letRepack(ctx, repo, run); err != nil {
 		return err
 	}
-	if o.maxDuration > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, o.maxDuration, errTimeUp)
-		defer cancel()
-	}
 	stop := a.out.Progress(meter.OfCollection(run.Progress))
 	report, err := collect.Run(ctx, repo, run)
 	stop()
 	if storage, ok := repo.Store.(*config.Storage); ok {
 		storage.KeepReserve(ctx) // it may have been used up
-		a.noteVersions(ctx, run.Locker, report.Deleted)
 	}
-	return a.reportPrune(report, err)
-}
-
-// errTimeUp ends a run at --max-duration.
-var errTimeUp = errors.New("the time is up")
-
-// reportPrune tells what was done, be it that not all was.
-func (a *app) reportPrune(report *collect.Report, err error) error {
+	if run.Locker != nil && report.Deleted > 0 {
+		if found, err := run.Locker.Protection(ctx); err == nil && found.Versions { // who may not ask can't be told
+			a.out.Note("%s", message.OldVersions(found))
+		}
+	}
 	m := message.PruneOf(report)
 	for _, name := range report.Ended {
 		a.out.Note("declared %s dead: it was killed", name)
 	}
-	switch {
-	case errors.Is(err, errTimeUp):
-		err = exitWith(exitMissing, "%w (--max-duration): deleted %s, %s; the next run continues", err, output.Plural(m.Packs, "pack"), output.Bytes(m.Bytes))
-	case errors.Is(err, collect.ErrChanged):
-		err = fmt.Errorf("%w; nothing was deleted", err)
-	case errors.Is(err, store.ErrDenied) && !errors.Is(err, store.ErrArchived):
-		err = fmt.Errorf("%w: the credentials must be allowed to delete, as packstone doctor --print-policy collector prints", err)
-	}
-	if err != nil {
+	if err := m.Outcome(err); err != nil {
 		return err
 	}
-	a.out.Summary(m, m.Text())
-	return a.out.Err()
-}
-
-// noteVersions says where what was deleted goes on taking room, since the bucket keeps versions.
-func (a *app) noteVersions(ctx context.Context, locker store.Locker, deleted int) {
-	if locker == nil || deleted == 0 {
-		return
-	}
-	found, err := locker.Protection(ctx)
-	switch {
-	case err != nil || !found.Versions: // who may not ask can't be told
-	case found.Old > 0:
-		a.out.Note("the bucket keeps versions: what was deleted takes room until its rule removes it, %s later, and until its lock ends", retention.Period(found.Old))
-	default:
-		a.out.Note("the bucket keeps versions: what was deleted goes on taking room until a rule of its lifecycle removes old versions; see docs/immutability.md")
-	}
+	return a.out.Summary(m, m.Text())
 }
 
 // collectOptions is how a run goes.
 func (a *app) collectOptions(ctx context.Context, repo *catalog.Repository, o pruneOptions) (run collect.Options, err error) {
-	run = collect.Options{DeadAfter: o.deadAfter, RollAfter: o.rollAfter, Wait: defaultWait, MaxUnused: o.maxUnused.Percent / 100, Progress: &collect.Progress{}}
-	run.Warn = func(text string) { a.out.Note("%s", text) }
-	if o.maxDuration > 0 {
-		run.Wait = o.maxDuration
+	run = collect.Options{
+		DeadAfter: o.deadAfter, RollAfter: o.rollAfter, Wait: cmp.Or(o.maxDuration, defaultWait), MaxDuration: o.maxDuration,
+		MaxUnused: o.maxUnused.Percent / 100, Repack: a.repackOptions(repo, o), Progress: &collect.Progress{},
+		Warn: func(text string) { a.out.Note("%s", text) },
 	}
 	if storage, ok := repo.Store.(*config.Storage); ok {
 		run.Locker = storage.Locker()
 	}
-	run.Repack = a.repackOptions(repo, o)
 	if run.Repack != nil { // what is all dead goes whatever the share
 		run.MaxUnused = 0
 	}
@@ -202,29 +151,118 @@ func (a *app) collectOptions(ctx context.Context, repo *catalog.Repository, o pr
 	return run, err
 }
 
-// grace is how long what was forgotten stays: what the owner has signed, or another time that
-// whoever runs this may choose.
+// grace is how long what was forgotten stays. A person is asked about less than the owner has signed.
 func (a *app) grace(repo *catalog.Repository, o graceFlags) (time.Duration, error) {
-	signed, err := repo.Config.GracePeriod()
-	if err != nil || !o.period.Given {
-		return signed, err
+	grace, sooner, err := admin.Grace(repo, o.period.Chosen(), o.period.String())
+	if err != nil || !sooner || a.flags.dryRun || o.yes {
+		return grace, err
 	}
-	chosen := o.period.Length
-	if chosen >= signed {
-		return chosen, nil
+	why := fmt.Sprintf("what was forgotten more than %s ago is deleted, and cannot be brought back", retention.Period(grace))
+	return grace, a.Agree("--grace "+o.period.String()+": ", why)
+}
+
+// planPrune says what prune would delete, and writes it down if it was asked to.
+func (a *app) planPrune(ctx context.Context, repo *catalog.Repository, o pruneOptions) error {
+	o.yes = true // a plan deletes nothing, so that nobody is asked
+	grace, err := a.grace(repo, o.graceFlags)
+	if err != nil {
+		return err
 	}
-	if repo.Collector() != nil {
-		return 0, exitWith(exitRefused, "--grace %s is below the owner's grace period of %s, which binds collectors", &o.period, retention.Period(signed))
+	term := catalog.Term{Now: time.Now(), Grace: grace}
+	plan, err := collect.MakePlan(ctx, repo, term)
+	if err != nil {
+		return err
 	}
-	if a.flags.dryRun || o.yes {
-		return chosen, nil
+	var repack message.Repack
+	if options := a.repackOptions(repo, o); options != nil {
+		thinning, err := options.Plan(ctx, repo, term)
+		if err != nil {
+			return err
+		}
+		repack = message.RepackPlanOf(thinning)
 	}
-	why := fmt.Sprintf("what was forgotten more than %s ago is deleted, and cannot be brought back", retention.Period(chosen))
-	if !a.CanAsk() {
-		return 0, exitWith(exitRefused, "--grace %s: %s; confirm with --yes", &o.period, why)
+	for _, p := range plan.Packs {
+		a.out.Detail(output.VerboseStatus{Action: "delete", Item: output.Name(p.Kind.Object(p.Name)), DataSize: p.Size})
 	}
-	if ok, err := a.Confirm([]string{why}); err != nil || !ok {
-		return 0, errors.Join(err, exitWith(exitRefused, "nothing was changed"))
+	if o.plan != "" {
+		if err := plan.WritePlan(o.plan, repo.Format.Repository, term); err != nil {
+			return err
+		}
 	}
-	return chosen, nil
+	m := message.PrunePlanOf(plan, repack, o.plan)
+	return a.out.Summary(m, m.Text())
+}
+
+// explainPack says what keeps a pack.
+func (a *app) explainPack(ctx context.Context, repo *catalog.Repository, name string) error {
+	pack, err := collect.FindPack(ctx, repo, name)
+	if err != nil {
+		return err
+	}
+	v, err := a.readLog(ctx, repo)
+	if err != nil {
+		return err
+	}
+	grace, err := repo.Config.GracePeriod()
+	if err != nil {
+		return err
+	}
+	reasons, err := collect.Explain(ctx, repo, v.Log, pack.Name, catalog.Term{Now: time.Now(), Grace: grace})
+	if err != nil {
+		return err
+	}
+	m := message.ExplainOf(pack, reasons)
+	return a.out.Message("explain", m, m.Text(grace))
+}
+
+// repackFlags say whether packs are copied anew of which a part is dead.
+type repackFlags struct {
+	repack bool
+	most   flagvalue.Size
+}
+
+func (f *repackFlags) register(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.repack, "repack", false, "copy used data out of packs that are mostly unused; needs an identity")
+	flags.Var(&f.most, "max-repack-size", "with --repack, read at most this `size` of packs, such as 20GiB")
+}
+
+func (f *repackFlags) check(other bool) error {
+	switch {
+	case f.repack && other:
+		return usage("--repack goes with none of --plan, --apply and --explain; -n says what it would do")
+	case !f.repack && f.most > 0:
+		return usage("--max-repack-size is for --repack")
+	}
+	return nil
+}
+
+// defaultUnused is the share of what is stored that --repack leaves dead.
+const defaultUnused = 0.05
+
+// repackOptions are how packs are copied anew; nil: they are not.
+func (a *app) repackOptions(repo *catalog.Repository, o pruneOptions) *collect.Repack {
+	if !o.repack {
+		return nil
+	}
+	repack := &collect.Repack{Share: defaultUnused, Most: int64(o.most), Fetch: a.fetchOptions()}
+	if o.maxUnused.Given {
+		repack.Share = o.maxUnused.Percent / 100
+	}
+	if storage, ok := repo.Store.(*config.Storage); ok {
+		repack.Archiver = storage.Archiver()
+	}
+	return repack
+}
+
+// letRepack makes sure that packs can be copied anew if that was asked for.
+func (a *app) letRepack(ctx context.Context, repo *catalog.Repository, run collect.Options) error {
+	if run.Repack == nil {
+		return nil
+	}
+	before := repo.Config.Number
+	err := run.Repack.Allow(ctx, repo, run.By)
+	if err == nil && repo.Config.Number != before {
+		a.out.Note("from now on the repository needs a version of packstone that knows what copied packs are (configuration %d)", repo.Config.Number)
+	}
+	return err
 }

@@ -13,20 +13,6 @@ import (
 	"github.com/packstone/packstone/pipeline/fit"
 )
 
-// tellLeftOut says what does not come back with a whole snapshot, since it was never backed up.
-func (r *restoring) tellLeftOut() {
-	if len(r.sources) < len(r.snapshot.Sources) {
-		return
-	}
-	for _, row := range message.LeftOutOf(r.snapshot.NotBackedUp) {
-		if r.o.plan {
-			r.out.Line("%s", row.Text())
-			continue
-		}
-		r.out.Note("%s", row.Text())
-	}
-}
-
 // tellDangling tells of rows that refer to nothing as they are found: of each rule the first, all
 // where more is asked for.
 func (a *app) tellDangling() func(r *catalog.Rule, d *catalog.Dangling) {
@@ -73,18 +59,13 @@ func refuseTogether(references bool, given func(flag string) bool) error {
 	return nil
 }
 
-// checkFit takes the arguments of check --references.
+// checkFit tests what a snapshot, the latest if none is named, says of itself: by the rules that the
+// settings have for its set, else by those that it was made by.
 func (a *app) checkFit(ctx context.Context, args []string) error {
 	name := "latest"
 	if len(args) == 1 {
 		name = args[0]
 	}
-	return a.checkReferences(ctx, name)
-}
-
-// checkReferences tests what a snapshot says of itself: by the rules that the settings have for its
-// set, else by those that it was made by.
-func (a *app) checkReferences(ctx context.Context, name string) error {
 	repo, storage, err := a.OpenRepository(ctx, machine.MustRead)
 	if err != nil {
 		return err
@@ -97,9 +78,13 @@ func (a *app) checkReferences(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	rules, err := a.rulesOf(s)
+	settings, err := a.Settings()
 	if err != nil {
 		return err
+	}
+	rules := settings.RulesOf(s)
+	if len(rules) == 0 {
+		return usage("nobody has said which rows of snapshot %s refer to which files: name them as references: of its set in the settings file", s.ShortID())
 	}
 	o := fit.Options{Scratch: repo.Scratch(), Dangling: a.tellDangling()}
 	tested, err := fit.Run(ctx, repo, s, rules, o, a.fetchOptions())
@@ -114,17 +99,4 @@ func (a *app) checkReferences(ctx context.Context, name string) error {
 		return exitWith(exitDrill, "the sources of snapshot %s do not fit together%s", s.ShortID(), listedAbove)
 	}
 	return a.out.Err()
-}
-
-// rulesOf are the rules by which a snapshot is tested.
-func (a *app) rulesOf(s *catalog.Snapshot) ([]catalog.Rule, error) {
-	settings, err := a.Settings()
-	if err != nil {
-		return nil, err
-	}
-	rules := settings.RulesOf(s)
-	if len(rules) == 0 {
-		return nil, usage("nobody has said which rows of snapshot %s refer to which files: name them as references: of its set in the settings file", s.ShortID())
-	}
-	return rules, nil
 }

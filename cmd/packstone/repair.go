@@ -14,7 +14,9 @@ import (
 	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/meter"
 	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/cmd/internal/reception"
 	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/backup"
 	"github.com/packstone/packstone/pipeline/check"
 )
 
@@ -23,17 +25,7 @@ const fromSource = "source"
 
 func newRepair(a *app) *cobra.Command {
 	var from string
-	cmd := &cobra.Command{
-		Use:   "repair --from source|REPOSITORY [SET|SOURCE|PATH...]",
-		Short: "Repair damage from the sources or from a mirror.",
-		Long: `Reads every pack to find damage. --from source backs up what you name, reading everything again, and
-stores what the damaged packs contained in new ones, where restores of old snapshots find it too;
-what the sources no longer have stays lost. --from REPOSITORY replaces each damaged object by the
-same object of a mirror, that is, a copy of this repository with the same objects; this needs the
-right to overwrite.`,
-		Example: `  packstone repair --from source platform
-  packstone repair --from s3://mirror/platform`,
-	}
+	cmd := described("repair", nil)
 	cmd.Flags().StringVar(&from, "from", "", "`where` good copies are: source, or the address of a mirror")
 	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun|usesSelection|usesConcurrency, func(ctx context.Context, args []string) error {
 		switch {
@@ -50,7 +42,7 @@ right to overwrite.`,
 
 // repairFromSource stores again what damaged packs held and the sources still have.
 func (a *app) repairFromSource(ctx context.Context, args []string) error {
-	run, err := a.planBackup(backupOptions{force: true, dashIndex: -1}, args)
+	run, err := a.planBackup(backupOptions{Options: backup.Options{Force: true}, dashIndex: -1}, args)
 	if err != nil {
 		return err
 	}
@@ -68,8 +60,7 @@ func (a *app) repairFromSource(ctx context.Context, args []string) error {
 	return a.mend(ctx, repo, before, func() error {
 		run.Lost = before.Bad
 		return a.underHooks(ctx, run, func(ctx context.Context) error {
-			_, err := a.runBackup(ctx, repo, storage, run, meter.Of(run.Progress))
-			return err
+			return a.runBackup(ctx, &reception.Reception{Repo: repo, Storage: storage}, run, backupOptions{})
 		})
 	})
 }
@@ -121,10 +112,10 @@ func (a *app) repairFromMirror(ctx context.Context, address string) error {
 // reportRepair prints what was wrong before, and what still is.
 func (a *app) reportRepair(before, after *check.Report) error {
 	m := message.RepairOf(before, after, a.flags.dryRun)
-	a.tellFindings("repair", m.Left)
-	a.out.Message("repair", m, m.Text())
+	message.TellDamage(a.out, "repair", m.Left, a.flags.verbose > 0)
+	err := a.out.Message("repair", m, m.Text())
 	if len(m.Left) > 0 && !m.DryRun {
 		return exitWith(exitIntegrity, "%s left (listed above)", output.Plural(len(m.Left), "problem"))
 	}
-	return a.out.Err()
+	return err
 }

@@ -56,18 +56,9 @@ func (a *app) giveUp() (total, reach time.Duration) {
 func (a *app) fetchOptions() fetch.Options {
 	return fetch.Options{
 		Workers: a.flags.concurrency,
-		Memory:  a.fetchMemory(),
+		Memory:  fetch.MemoryWithin(int64(a.flags.memoryLimit)),
 		Warn:    func(err error) { a.out.Warn(output.Warning{Message: err.Error()}) },
 	}
-}
-
-// fetchMemory is what is fetched ahead may take: little of a limit, since what was fetched is there
-// twice while it is opened.
-func (a *app) fetchMemory() int64 {
-	if a.flags.memoryLimit == 0 {
-		return 0
-	}
-	return min(max(int64(a.flags.memoryLimit)/8, 4<<20), 64<<20)
 }
 
 // filter is which snapshots the flags speak of.
@@ -80,6 +71,16 @@ func (a *app) filter() catalog.Filter {
 		f.Of = append(f.Of, path)
 	}
 	return f
+}
+
+// filterHere is the filter for a place of which the snapshots of this host are preferred, unless
+// another one is named.
+func (a *app) filterHere(repo *catalog.Repository, p catalog.Place) (f catalog.Filter, err error) {
+	f = a.filterFor(p)
+	if a.flags.host == "" {
+		f.Prefer, err = a.HostIn(repo)
+	}
+	return f, err
 }
 
 // filterFor is the filter for a place: a source that is named tells which sets it may be in.

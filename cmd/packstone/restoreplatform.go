@@ -14,13 +14,12 @@ import (
 	"github.com/packstone/packstone/catalog/view"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/meter"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/backup"
-	"github.com/packstone/packstone/pipeline/database"
 	"github.com/packstone/packstone/pipeline/platform"
 	"github.com/packstone/packstone/pipeline/restore"
-	"github.com/packstone/packstone/pipeline/source"
 )
 
 // platformOptions are the flags of the restore of a whole platform.
@@ -52,7 +51,7 @@ func (p *platformOptions) parse() (err error) {
 
 // wholePlatform tells whether all sources of a set are to come back together to a time.
 func (a *app) wholePlatform(o *restoreOptions, args []string) bool {
-	return len(args) == 0 && a.flags.set != "" && a.flags.at != "" && (o.inPlace || len(o.platform.maps) > 0)
+	return len(args) == 0 && a.flags.set != "" && a.flags.at != "" && (o.where.InPlace || len(o.platform.maps) > 0)
 }
 
 // checkPlatform refuses what contradicts the restore of a whole platform.
@@ -62,7 +61,7 @@ func (a *app) checkPlatform(o *restoreOptions, args []string) error {
 	}
 	p, whole := o.platform, a.wholePlatform(o, args)
 	switch {
-	case p.undo != "" && (len(args) > 0 || a.flags.at != "" || o.inPlace || len(p.maps) > 0 || o.target != "" || o.to.named()):
+	case p.undo != "" && (len(args) > 0 || a.flags.at != "" || o.where.InPlace || len(p.maps) > 0 || o.where.Directory != "" || o.to.named()):
 		return usage("--%s takes all that it needs from the report: name nothing else", undoFlag)
 	case whole && !p.noSafety && !a.flags.VersionsAt.IsZero():
 		return usage("what is overwritten is saved as a snapshot first, and with --versions-at nothing can be written: add --%s, or take the snapshots to another repository with copy --versions-at and restore from there", noSafetyFlag)
@@ -72,9 +71,9 @@ func (a *app) checkPlatform(o *restoreOptions, args []string) error {
 		return usage("--%s and --%s go with a whole platform: restore --set SET --at TIME --in-place", mapFlag, noSafetyFlag)
 	case !whole && p.undo == "":
 		return nil
-	case len(o.include)+len(o.exclude) > 0 || o.patterns.named():
+	case o.including.named() || o.excluding.named():
 		return usage("a whole platform comes back without patterns: restore single sources with --include and --exclude")
-	case o.target != "" || len(o.toCommand) > 0 || o.to.named():
+	case o.where.Directory != "" || len(o.where.Command) > 0 || o.to.named():
 		return usage("name one place to restore to: --in-place and --%s, or --target, or --to", mapFlag)
 	}
 	return nil
@@ -83,25 +82,21 @@ func (a *app) checkPlatform(o *restoreOptions, args []string) error {
 // platformRun is one restore of a platform, or the undoing of one.
 type platformRun struct {
 	*restoring
-	view     *view.View
-	settings *config.Config
-	restore  *platform.Restore
-	missing  uint64 // sources that cannot come back
+	view    *view.View
+	restore *platform.Restore
+	missing uint64 // sources that cannot come back
 }
 
 // newPlatformRun finds the sources of a snapshot, and where they belong.
-func (r *restoring) newPlatformRun(ctx context.Context, v *view.View, settings *config.Config, to platform.Maps) (*platformRun, error) {
+func (r *restoring) newPlatformRun(ctx context.Context, v *view.View, settings *config.Config, to platform.Maps) (_ *platformRun, err error) {
 	p := &platformRun{restoring: r, view: v}
 	for name, place := range to {
-		moved, err := settings.Moved(name, place)
-		if err != nil {
+		if settings, err = settings.Moved(name, place); err != nil {
 			return nil, err
 		}
-		settings = moved
 	}
-	p.settings = settings
 	p.restore = &platform.Restore{Repo: r.repo, Snapshot: r.snapshot, Options: platform.Options{
-		NoSafety: r.o.platform.noSafety, Delete: r.o.remove, Tell: r.out.Note, Now: time.Now, Legs: r.legsOf,
+		NoSafety: r.o.platform.noSafety, Delete: r.o.how.Delete, Tell: r.out.Note, Now: time.Now, Legs: r.legsOf,
 	}}
 	spot, err := r.from.In(r.snapshot)
 	if err != nil {
@@ -109,7 +104,7 @@ func (r *restoring) newPlatformRun(ctx context.Context, v *view.View, settings *
 	}
 	r.sources = spot.Sources
 	for _, s := range r.sources {
-		if err := p.add(ctx, s); err != nil {
+		if err := p.add(ctx, settings, s); err != nil {
 			return nil, err
 		}
 	}
@@ -127,8 +122,8 @@ func (r *restoring) legsOf(of *catalog.Snapshot) *restore.Legs {
 }
 
 // add finds where a source belongs. The output of a command has no place, and is told.
-func (p *platformRun) add(ctx context.Context, s *catalog.SourceState) error {
-	back, err := p.findPlace(ctx, p.settings, s)
+func (p *platformRun) add(ctx context.Context, settings *config.Config, s *catalog.SourceState) error {
+	back, err := p.to.PlaceOf(ctx, settings, s)
 	if err != nil && s.Type == "command" {
 		p.out.Problem("", "restore", err)
 		p.missing++
@@ -137,92 +132,9 @@ func (p *platformRun) add(ctx context.Context, s *catalog.SourceState) error {
 	if err != nil {
 		return err
 	}
-	if err := p.refuseRepository(back); err != nil {
-		return err
-	}
-	p.way = append(p.way, back)
-	one := &platform.Source{State: s, Where: p.settings.Sources[s.Name].Location()}
-	if back.database != nil {
-		one.Database, err = p.databaseOf(back)
-	} else {
-		one.Places, err = p.placesOf(back)
-	}
-	p.restore.Sources = append(p.restore.Sources, one)
+	one, err := p.to.Platform(settings, back, p.o.platform.maps, p.fill)
+	p.way, p.restore.Sources = append(p.way, back), append(p.restore.Sources, one)
 	return err
-}
-
-// refuseRepository refuses a place that was named and lies in a repository.
-func (p *platformRun) refuseRepository(back comeback) error {
-	if p.o.platform.maps[back.source.Name] == "" || p.o.force {
-		return nil
-	}
-	for _, place := range back.places {
-		if place.Path == "" {
-			continue
-		}
-		if err := restore.RefuseRepository(place.Path); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// databaseOf says how a database is filled.
-func (p *platformRun) databaseOf(back comeback) (*platform.Database, error) {
-	driver, err := config.Engines.For(*back.database)
-	if err != nil {
-		return nil, usage("%w", err)
-	}
-	return &platform.Database{
-		At: *back.database, Driver: driver,
-		Fill:   func(ctx context.Context, at database.Location) error { return p.fill(ctx, at, back.source) },
-		Vacant: func(ctx context.Context) error { return p.vacant(ctx, *back.database) },
-	}, nil
-}
-
-// fill fills an empty database, and reads it back.
-func (p *platformRun) fill(ctx context.Context, at database.Location, s *catalog.SourceState) (err error) {
-	opts := p.o.filling.target(p.app)
-	opts.EmptyLeftover = true // nobody else fills a database of this name
-	dst, err := config.OpenTarget(ctx, at, opts)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, dst.Close()) }()
-	return p.fillWith(ctx, s, dst)
-}
-
-func (p *platformRun) vacant(ctx context.Context, at database.Location) error {
-	dst, err := config.OpenTarget(ctx, at, p.o.filling.target(p.app))
-	if err != nil {
-		return err
-	}
-	if v, ok := dst.(database.Vacancy); ok {
-		err = v.Vacant(ctx)
-	}
-	return errors.Join(err, dst.Close())
-}
-
-// placesOf are the places of files, and what a backup reads of them.
-func (p *platformRun) placesOf(back comeback) (all []platform.Place, err error) {
-	parts, _, err := p.settings.PlaceOf(back.source, false)
-	if err != nil {
-		return nil, err
-	}
-	o, err := p.openOptions()
-	if err != nil {
-		return nil, err
-	}
-	for _, place := range back.places {
-		one := platform.Place{Place: place}
-		for _, part := range parts {
-			if part.Below == place.Below {
-				one.Read = func(ctx context.Context) (source.Source, error) { return part.Source(ctx, o) }
-			}
-		}
-		all = append(all, one)
-	}
-	return all, nil
 }
 
 // safety is how what is overwritten is saved. Without this host's key that cannot be.
@@ -240,38 +152,31 @@ func (p *platformRun) safety() error {
 
 // restorePlatform brings a whole platform back.
 func (r *restoring) restorePlatform(ctx context.Context, v *view.View, settings *config.Config) (err error) {
-	if err := r.o.platform.maps.Check(r.snapshot, r.o.inPlace); err != nil {
+	maps := r.o.platform.maps
+	if err := maps.Check(r.snapshot, r.o.where.InPlace); err != nil {
 		return err
 	}
-	file, err := r.holdReports(r.flags.set)
+	file, report, err := platform.Take(r.RestoreReports(), r.repo.Format.Repository, r.flags.set, r.flags.at, maps, r.dry(), r.Warn)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	found, err := platform.FindUnfinished(r.RestoreReports(), r.repo.Format.Repository, r.flags.set, r.Warn)
-	if err != nil {
-		return err
-	}
-	path, report, err := platform.ToGoOn(found, r.flags.at, r.o.platform.maps)
-	if err != nil {
-		return err
-	}
 	if report != nil {
 		if r.snapshot, err = v.WithID(report.Snapshot); err != nil {
 			return err
 		}
+		r.to.Legs.Snapshot = r.snapshot
 	}
-	p, err := r.newPlatformRun(ctx, v, settings, r.o.platform.maps)
+	p, err := r.newPlatformRun(ctx, v, settings, maps)
 	if err != nil {
 		return err
 	}
 	if report == nil {
 		report = platform.Begin(r.repo, r.snapshot, machine.Name(), r.flags.at, p.restore.Sources, time.Now())
-		report.Maps = r.o.platform.maps
+		report.Maps = maps
 		file.Name(r.RestoreReports(), report)
 	} else {
 		r.out.Note("an earlier run was cut off; this one goes on with what that left to do")
-		file.Path = path
 	}
 	p.restore.Report, p.restore.File = report, file
 	if err := p.restore.Check(machine.Name()); err != nil {
@@ -280,21 +185,14 @@ func (r *restoring) restorePlatform(ctx context.Context, v *view.View, settings 
 	return p.goOn(ctx)
 }
 
-// holdReports keeps other processes from the reports of a set. A dry run holds nobody up.
-func (a *app) holdReports(set string) (*platform.File, error) {
-	if a.flags.dryRun {
-		return new(platform.File), nil
-	}
-	return platform.Hold(a.RestoreReports(), set)
-}
-
 // goOn plans, asks, and restores.
 func (p *platformRun) goOn(ctx context.Context) error {
 	steps, err := p.restore.Plan(ctx)
 	if err != nil {
-		return p.trouble(err)
+		return cured(err)
 	}
-	p.tellPlan(steps)
+	plan := message.PlatformPlanOf(p.restore, steps)
+	p.out.Message("platform_plan", plan, plan.Text())
 	if p.dry() {
 		return p.out.Err()
 	}
@@ -305,7 +203,7 @@ func (p *platformRun) goOn(ctx context.Context) error {
 	err = p.restore.Run(ctx)
 	stop()
 	if err != nil {
-		return p.trouble(fmt.Errorf("%w; what is done so far stands in %s: run the same command again to go on, or put back what was there with restore --%s", err, p.restore.File.Path, undoFlag))
+		return cured(fmt.Errorf("%w; what is done so far stands in %s: run the same command again to go on, or put back what was there with restore --%s", err, p.restore.File.Path, undoFlag))
 	}
 	return p.finish(ctx)
 }
@@ -333,15 +231,15 @@ func (p *platformRun) agree(what string) error {
 	if !p.CanAsk() {
 		return exitWith(exitRefused, "%s: agree with --yes", what)
 	}
-	yes, err := p.Confirm([]string{what})
-	if err == nil && !yes {
-		err = exitWith(exitRefused, "nothing was changed")
-	}
-	return err
+	return p.ask([]string{what})
 }
 
-// trouble says what to do about what databases refuse.
-func (p *platformRun) trouble(err error) error { return trustCure(leftoverCure(err)) }
+// tellReport prints what was done, and how to go back.
+func (p *platformRun) tellReport() {
+	m := message.Platform{File: p.restore.File.Path, Report: p.restore.Report}
+	p.out.Summary(m, m.Text())
+	p.tellRequests(p.requests())
+}
 
 // undo refuses what contradicts --undo.
 func (a *app) undo(ctx context.Context, o restoreOptions, args []string) error {
@@ -358,18 +256,11 @@ func (a *app) undoPlatform(ctx context.Context, o restoreOptions) error {
 	if err != nil {
 		return fmt.Errorf("find the report %s: %w", o.platform.undo, err)
 	}
-	report, err := platform.Read(path)
-	if err != nil {
-		return err
-	}
-	file, err := a.holdReports(report.Set)
+	file, report, err := platform.TakeFile(a.RestoreReports(), path, a.flags.dryRun)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	if report, err = platform.Read(path); err != nil { // as it is now that it is held
-		return err
-	}
 	repo, storage, err := a.OpenRepository(ctx, machine.MustRead|machine.MayWrite)
 	if err != nil {
 		return err
@@ -386,12 +277,12 @@ func (a *app) undoPlatform(ctx context.Context, o restoreOptions) error {
 	if r.snapshot, err = v.WithID(report.Snapshot); err != nil {
 		return err
 	}
-	r.legs = r.newLegs()
+	r.to = r.newDestination()
 	p, err := r.newPlatformRun(ctx, v, settings, report.Maps)
 	if err != nil {
 		return err
 	}
-	p.restore.Report, p.restore.File, file.Path = report, file, path
+	p.restore.Report, p.restore.File = report, file
 	if err := p.restore.Check(machine.Name()); err != nil {
 		return err
 	}
@@ -411,7 +302,9 @@ func (p *platformRun) undo(ctx context.Context) error {
 			return err
 		}
 	}
-	p.tellUndo(before)
+	for _, line := range message.UndoPlan(report, before) {
+		p.out.Note("%s", line)
+	}
 	if p.dry() {
 		return p.out.Err()
 	}

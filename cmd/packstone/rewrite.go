@@ -4,19 +4,16 @@ import (
 	"context"
 	"fmt"
 	"path"
-	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/packstone/packstone/catalog"
-	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/catalog/view"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/rewrite"
-	"github.com/packstone/packstone/pipeline/source/exclude"
 )
 
 type rewriteOptions struct{ exclude, iexclude []string }
@@ -24,24 +21,12 @@ type rewriteOptions struct{ exclude, iexclude []string }
 func newRewrite(a *app) *cobra.Command {
 	var o rewriteOptions
 	var forget bool
-	cmd := &cobra.Command{
-		Use:   "rewrite [SNAPSHOT...]",
-		Short: "Remove files from snapshots that exist already.",
-		Long: `For a file that should never have been backed up. Rewritten snapshots keep host, set, tags and
-times; contents are not read, and streams of databases and commands stay. Snapshots without a match
-stay as they are. Without SNAPSHOT it rewrites all that match --set, --host, --tag and --path.
-
-Needs an identity, the key of a writer that may back up the host, and the owner's key or a
-collector's. Until packstone prune deletes the old snapshots, packstone undelete brings them back.
-To delete the files at once: packstone prune --repack --max-unused 0% --grace 0.`,
-		Example: `  packstone rewrite --exclude /srv/files/password.txt -n
-  packstone rewrite --exclude '*.key' latest 4f2a81c0`,
-	}
+	cmd := described("rewrite", nil)
 	flags := cmd.Flags()
 	flags.StringArrayVar(&o.exclude, "exclude", nil, "leave out what matches this `pattern`, as in backup; may be repeated")
 	flags.StringArrayVar(&o.iexclude, "iexclude", nil, "like --exclude, but ignore case in this `pattern`; may be repeated")
 	flags.BoolVar(&forget, "forget", true, "forget the old snapshots; rewrite always does, and takes the flag for those used to it")
-	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesSelection|usesPaths|usesDryRun, func(ctx context.Context, args []string) error {
+	return a.verb(cmd, decides, func(ctx context.Context, args []string) error {
 		if !forget {
 			return usage("--forget=false: the old snapshots are always forgotten; packstone undelete brings them back")
 		}
@@ -49,20 +34,8 @@ To delete the files at once: packstone prune --repack --max-unused 0% --grace 0.
 	})
 }
 
-// patterns are all that is left out.
-func (o rewriteOptions) patterns() ([]string, error) {
-	lines := slices.Clone(o.exclude)
-	for _, pattern := range o.iexclude {
-		lines = append(lines, exclude.AnyCase(pattern))
-	}
-	if len(lines) == 0 {
-		return nil, usage("name what to leave out with --exclude or --iexclude")
-	}
-	return lines, rewrite.CheckPatterns(lines)
-}
-
 func (a *app) rewrite(ctx context.Context, o rewriteOptions, names []string) error {
-	lines, err := o.patterns()
+	lines, err := rewrite.Patterns(o.exclude, o.iexclude)
 	if err != nil {
 		return err
 	}
@@ -77,12 +50,7 @@ func (a *app) rewrite(ctx context.Context, o rewriteOptions, names []string) err
 	if err != nil {
 		return err
 	}
-	// What is held, or too young for a collector, is found before anything is changed.
-	f, err := admin.NewForgetting(ctx, v, catalog.Filter{}, admin.ForgettingOptions{Preview: a.flags.dryRun})
-	if err != nil {
-		return err
-	}
-	if err := f.These(plan.Gone()); err != nil {
+	if err := plan.MayForget(ctx, v, a.flags.dryRun); err != nil {
 		return err
 	}
 	return a.finishRewriting(ctx, v.Repo, plan, options)
@@ -127,6 +95,5 @@ func (a *app) finishRewriting(ctx context.Context, repo *catalog.Repository, pla
 		}
 	}
 	m := message.RewriteOf(plan, forgotten, a.flags.dryRun)
-	a.out.Summary(m, m.Text())
-	return a.out.Err()
+	return a.out.Summary(m, m.Text())
 }

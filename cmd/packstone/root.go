@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
-	"strconv"
+	"embed"
 
 	"github.com/spf13/cobra"
+
+	"github.com/packstone/packstone/cmd/internal/help"
 )
 
 // topic is a part of help: verbs for one purpose.
@@ -24,29 +26,22 @@ var verbs = []topic{
 
 func newRoot(a *app) *cobra.Command {
 	cobra.EnableCommandSorting = false // help lists verbs as they are listed here
-	root := &cobra.Command{
-		Use:   "packstone",
-		Short: "Back up databases, files, lakes and settings together, and restore them.",
-		Example: `  packstone backup ~/project
-  packstone restore latest --target /tmp/restored`,
-		Args:              unknownVerb,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
-	}
+	root := group(described("packstone", nil))
+	root.SilenceErrors, root.SilenceUsage, root.CompletionOptions.DisableDefaultCmd = true, true, true
 	a.flags.register(root.PersistentFlags())
 	root.SetArgs(a.args)
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.SetHelpFunc(printHelp)
-	root.SetHelpCommand(newHelp())
-	root.SetFlagErrorFunc(flagError)
+	root.SetHelpFunc(help.Print)
+	explain := help.NewVerb()
+	explain.Annotations = unused(0)
+	root.SetHelpCommand(explain)
+	root.SetFlagErrorFunc(help.FlagError)
 	for _, topic := range verbs {
 		topic.add(a, root)
 	}
-	explainArguments(root)
+	help.ExplainArguments(root)
 	return root
 }
 
@@ -62,7 +57,7 @@ func (t topic) add(a *app, root *cobra.Command) {
 
 // verb completes a command with its work: run is called after the command line was found good.
 func (a *app) verb(cmd *cobra.Command, used uses, run func(ctx context.Context, args []string) error) *cobra.Command {
-	cmd.Annotations = map[string]string{usesAnnotation: strconv.FormatUint(uint64(used), 10)}
+	cmd.Annotations = unused(used)
 	cmd.DisableFlagsInUseLine = true
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := a.start(cmd, used); err != nil {
@@ -73,40 +68,20 @@ func (a *app) verb(cmd *cobra.Command, used uses, run func(ctx context.Context, 
 	return cmd
 }
 
-// usesAnnotation is where a command keeps which global flags it honours.
-const usesAnnotation = "uses"
+// texts are what commands say of themselves.
+//
+//go:embed verbs
+var texts embed.FS
 
-func usesOf(cmd *cobra.Command) uses {
-	used, _ := strconv.ParseUint(cmd.Annotations[usesAnnotation], 10, 64)
-	return uses(used)
+// described makes a command with the text of the file verbs/NAME.txt.
+func described(name string, args cobra.PositionalArgs) *cobra.Command {
+	return help.Command(texts, "verbs/"+name+".txt", args)
 }
 
 // group completes a command that only holds verbs.
 func group(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
-	cmd.Args = unknownVerb
+	cmd.Args = help.UnknownVerb
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	cmd.AddCommand(children...)
 	return cmd
-}
-
-// habits are verbs of other programs, and what one does here.
-var habits = map[string]string{
-	"unlock":        "it locks nothing. Backups and prune run side by side, and prune ends what was killed",
-	"migrate":       "the repository's format has one version, and nothing to migrate to",
-	"recover":       "packstone snapshots --all lists what was forgotten, packstone undelete brings it back, and packstone catalog rebuild reads the repository anew",
-	"cleanup":       "packstone prune deletes what nothing needs",
-	"compact":       "packstone prune deletes what nothing needs",
-	"rebuild-index": "packstone catalog rebuild reads the repository anew",
-}
-
-// unknownVerb lets a command that holds verbs run without arguments only: any argument would be a
-// verb that it has not.
-func unknownVerb(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	if word := habits[args[0]]; word != "" && !cmd.HasParent() {
-		return usage("packstone has no %s: %s", args[0], word)
-	}
-	return usage("unknown command %q for %s%s", args[0], cmd.CommandPath(), nearestVerb(cmd, args[0]))
 }

@@ -3,20 +3,21 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/daemon"
+	"github.com/packstone/packstone/cmd/internal/exitcode"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/message"
-	"github.com/packstone/packstone/cmd/internal/metrics"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/check"
+	"github.com/packstone/packstone/pipeline/collect"
 )
 
 // jobKinds are what jobs do: what a person could type, run in this process by the same code. A new
@@ -43,16 +44,11 @@ func inEach(run func(*app, context.Context, daemon.Job, *daemon.Result) error) f
 			return run(a, ctx, j, r)
 		}
 		set := settings.Sets[j.Set]
-		for _, name := range settings.RepositoryNames() {
-			if !set.GoesTo(name) || ctx.Err() != nil {
-				continue
-			}
+		names := slices.DeleteFunc(settings.RepositoryNames(), func(name string) bool { return !set.GoesTo(name) })
+		return daemon.Each(ctx, names, func(name string) error {
 			a.flags.Repository = name
-			if bad := run(a, ctx, j, r); bad != nil {
-				err = errors.Join(err, fmt.Errorf("repository %s: %w", name, bad))
-			}
-		}
-		return err
+			return run(a, ctx, j, r)
+		})
 	}
 }
 
@@ -80,7 +76,7 @@ func (a *app) pruneJob(ctx context.Context, _ daemon.Job, r *daemon.Result) erro
 		return err
 	}
 	err = a.prune(ctx, pruneOptions{deadAfter: defaultDead, rollAfter: catalog.RollAfter, maxDuration: settings.Jobs.Prune.Limit()})
-	if errors.Is(err, errTimeUp) { // as it was told to be
+	if errors.Is(err, collect.ErrTimeUp) { // as it was told to be
 		return nil
 	}
 	return err
@@ -126,48 +122,28 @@ func (a *app) copyJob(ctx context.Context, _ daemon.Job, r *daemon.Result) error
 		return err
 	}
 	job := settings.Jobs.Copy
-	for _, name := range job.Targets() {
+	return daemon.Each(ctx, job.Targets(), func(name string) error {
 		if name != "" {
 			a.flags.Repository = name
 		}
-		m, bad := a.copy(ctx, copyOptions{from: machine.From{Repository: job.From}}, nil)
+		m, err := a.copy(ctx, copyOptions{from: machine.From{Repository: job.From}}, nil)
 		if m != nil {
 			r.BytesRead += int64(m.BytesRead)
 			r.BytesAdded += int64(m.DataAdded)
 			r.BytesStored += int64(m.DataAddedPacked)
 		}
-		if bad != nil && name != "" {
-			bad = fmt.Errorf("repository %s: %w", name, bad)
-		}
-		if err = errors.Join(err, bad); ctx.Err() != nil {
-			break
-		}
-	}
-	return err
+		return err
+	})
 }
 
-// job runs a job as its verb would be run, with the settings and flags of the daemon.
-func (s *service) job(ctx context.Context, j daemon.Job) (r daemon.Result) {
-	prefix := ""
-	if !s.out.JSON() {
-		prefix = j.Name + ": "
-	}
-	said := daemon.NewJobLog(s.stderr, prefix)
-	a := s.forJob(said, s.running)
-	a.out.Follow(said.Follow)
-	s.atWork.Store(said)
-	defer s.atWork.Store(nil)
-	err := a.classify(jobKinds[j.Kind](a, ctx, j, &r))
-	a.patience.End()
+// runJob runs a job as its verb would be run, by settings and with the flags of packstone run.
+func (a *app) runJob(ctx context.Context, j daemon.Job, settings *config.Config, said *daemon.JobLog) (r daemon.Result) {
+	job := a.forJob(said, settings)
+	job.out.Follow(said.Follow)
+	err := job.classify(jobKinds[j.Kind](job, ctx, j, &r))
+	job.patience.End()
 	said.Finish()
-	r.Code, r.Log = exitCode(ctx, err), said.Tail()
-	if err == nil && j.Kind != daemon.Forget && j.Kind != daemon.Check && j.Kind != daemon.Drill && j.Kind != daemon.Keep {
-		s.measure(ctx, j)
-	}
-	if r.RTO > 0 {
-		s.remember(j.Set, metrics.Drilled{RPO: r.RPO, RTO: r.RTO})
-	}
-	if r.Judge(j.Kind); err != nil {
+	if r.Code, r.Log = exitCode(ctx, err), said.Tail(); err != nil {
 		r.Cause = causeOf(err, r.Log)
 	}
 	return r
@@ -179,25 +155,25 @@ const listedAbove = daemon.ListedAbove
 
 // causeOf is an error in one line; of what was told already, the last line of that.
 func causeOf(err error, log string) string {
-	return daemon.CauseOf(err.Error(), log, errors.Is(err, errReported))
+	return daemon.CauseOf(err.Error(), log, errors.Is(err, exitcode.ErrReported))
 }
 
 // forJob is the program as a verb has it that runs as a job, by settings: nobody is there to be
 // asked, and what it says goes to said.
-func (s *service) forJob(said io.Writer, settings *config.Config) *app {
-	a := newApp(process{args: s.args, env: s.env, stdin: strings.NewReader(""), stdout: s.stdout, stderr: said})
-	a.Done = s.Done
-	from := s.flags
-	a.flags = globalFlags{
+func (a *app) forJob(said io.Writer, settings *config.Config) *app {
+	job := newApp(process{args: a.args, env: a.env, stdin: strings.NewReader(""), stdout: a.stdout, stderr: said})
+	job.Done = a.Done
+	from := a.flags
+	job.flags = globalFlags{
 		quiet: true, json: from.json, limitUp: from.limitUp, limitDown: from.limitDown, giveUpAfter: from.giveUpAfter, giveUpGiven: from.giveUpGiven,
 		memoryLimit: from.memoryLimit, concurrency: from.concurrency, connections: from.connections, Flags: from.Flags,
 	}
-	a.Flags = &a.flags.Flags
-	a.out = output.New(output.Options{Stdout: s.stdout, Stderr: said, JSON: from.json, Quiet: true, Priorities: s.toJournal()})
-	a.job, a.started, a.used, a.patience.Out = true, true, usesRepository|usesIdentity|usesDryRun|usesConcurrency, a.out
-	a.Adopt(settings)
+	job.Flags = &job.flags.Flags
+	job.out = output.New(output.Options{Stdout: a.stdout, Stderr: said, JSON: from.json, Quiet: true, Priorities: a.toJournal()})
+	job.job, job.started, job.used, job.patience.Out = true, true, usesRepository|usesIdentity|usesDryRun|usesConcurrency, job.out
+	job.Adopt(settings)
 	if len(settings.Bandwidth) > 0 {
-		a.bandwidth = func() (upload, download int64) { return settings.BandwidthAt(time.Now()) }
+		job.bandwidth = func() (upload, download int64) { return settings.BandwidthAt(time.Now()) }
 	}
-	return a
+	return job
 }

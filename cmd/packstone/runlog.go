@@ -5,64 +5,71 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
+	"github.com/packstone/packstone/cmd/internal/exitcode"
 	"github.com/packstone/packstone/cmd/internal/logfile"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/cmd/internal/program"
 )
 
-// openLog lets all that is said from now on go to a file, if one is named, until the returned
-// function is called with how the run ended: that is told there too.
-func (s *service) openLog(path string) (done func(error), err error) {
+// runLog lets all that is said go to a file, for as long as the service runs.
+type runLog struct {
+	*app
+	file      *logfile.File // nil: what is said goes where it went before
+	before    process
+	out       *output.Printer // before
+	stop      func()
+	reopening sync.WaitGroup
+}
+
+// open begins with the file at path, if one is named. The caller must call close.
+func (l *runLog) open(path string) (err error) {
 	if path == "" {
-		return func(error) {}, nil
+		return nil
 	}
-	if s.log, err = logfile.Open(path, s.flags.json); err != nil {
-		return nil, err
+	if l.file, err = logfile.Open(path, l.flags.json); err != nil {
+		return err
 	}
-	before, out := s.process, s.out
-	s.stderr = s.log
-	if s.flags.json {
-		s.stdout = s.log
+	l.before, l.out = l.process, l.app.out
+	l.stderr = l.file
+	if l.flags.json {
+		l.stdout = l.file
 	}
-	if s.out, err = s.newPrinter(); err != nil {
-		return nil, errors.Join(err, s.log.Close())
+	if l.app.out, err = l.newPrinter(); err != nil {
+		return errors.Join(err, l.file.Close())
 	}
 	came, stop := program.Reopens()
-	var reopening sync.WaitGroup
-	reopening.Go(func() {
+	l.stop = stop
+	l.reopening.Go(func() {
 		for range came {
-			s.reopenLog()
+			l.reopen()
 		}
 	})
-	return func(err error) {
-		stop()
-		reopening.Wait()
-		if err != nil && !errors.Is(err, errReported) {
-			s.out.Exit(exitCode(context.Background(), err), err)
-		}
-		s.process, s.out = before, out
-		if bad := s.log.Close(); bad != nil {
-			s.Warn(fmt.Sprintf("close the log: %v", bad))
-		}
-	}, nil
+	return nil
 }
 
-// reopenLog goes on in the file that is at the log's path by now.
-func (s *service) reopenLog() {
-	if s.log == nil {
+// close ends it, and tells there too how the run has ended.
+func (l *runLog) close(err error) {
+	if l.file == nil {
 		return
 	}
-	if err := s.log.Reopen(); err != nil {
-		s.Warn(err.Error())
+	l.stop()
+	l.reopening.Wait()
+	if err != nil && !errors.Is(err, exitcode.ErrReported) {
+		l.app.out.Exit(exitCode(context.Background(), err), err)
+	}
+	l.process, l.app.out = l.before, l.out
+	if bad := l.file.Close(); bad != nil {
+		l.Warn(fmt.Sprintf("close the log: %v", bad))
 	}
 }
 
-// stamp is a time before a line, "" where lines get one anyway.
-func (s *service) stamp(at time.Time) string {
-	if s.log != nil || s.toJournal() {
-		return ""
+// reopen goes on in the file that is at the log's path by now.
+func (l *runLog) reopen() {
+	if l.file == nil {
+		return
 	}
-	return output.Time(at) + " "
+	if err := l.file.Reopen(); err != nil {
+		l.Warn(err.Error())
+	}
 }

@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
-	"time"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/daemon"
-	"github.com/packstone/packstone/cmd/internal/doctor"
+	"github.com/packstone/packstone/cmd/internal/destination"
 	"github.com/packstone/packstone/cmd/internal/machine"
-	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/cmd/internal/page"
 	"github.com/packstone/packstone/cmd/internal/room"
@@ -21,25 +19,11 @@ import (
 	"github.com/packstone/packstone/pipeline/restore"
 )
 
-// newScratch restores into scratch places for the page, below the directory that the settings name
-// at the time.
-func (s *service) newScratch() *page.Scratch {
-	return &page.Scratch{
-		Directory: func() string {
-			if known := s.known.Load(); known != nil {
-				return known.settings.Serve.Scratch
-			}
-			return s.settings.Serve.Scratch
-		},
-		Restore: s.restoreForPage, GiveBack: room.DropDatabase, Free: doctor.FreeIn, Now: time.Now, Say: s.sayerOf(),
-	}
-}
-
 // restoreForPage restores what somebody wants to look at. Nothing of it runs by itself or gives
 // rights to others, so programs lose their setuid bits and devices are left out.
-func (s *service) restoreForPage(ctx context.Context, w page.Wanted, follow func(func() daemon.Live)) (got page.Restored, err error) {
+func (a *app) restoreForPage(ctx context.Context, settings *config.Config, w page.Wanted, follow func(func() daemon.Live)) (got page.Restored, err error) {
 	said := daemon.NewJobLog(io.Discard, "")
-	a := s.forJob(said, s.known.Load().settings)
+	a = a.forJob(said, settings)
 	defer a.patience.End()
 	a.stdout, a.flags.Repository, a.flags.dryRun = io.Discard, w.Repository, w.Plan
 	a.out = output.New(output.Options{Stdout: io.Discard, Stderr: said, Quiet: true})
@@ -49,13 +33,17 @@ func (s *service) restoreForPage(ctx context.Context, w page.Wanted, follow func
 		a.Hold(w.Keys.Lent)
 	}
 	follow(said.Live)
-	r, _, err := a.newRestoring(ctx, restoreOptions{target: w.Into, verify: true, noSpecial: true}, w.Place, machine.MustRead)
+	o := restoreOptions{where: destination.Options{Directory: w.Into}, how: restore.Options{Verify: true, NoSpecial: true}, filling: dbOptions{how: convert.Options{Jobs: restoreJobs}}}
+	r, _, err := a.newRestoring(ctx, o, w.Place, machine.MustRead)
 	if err != nil {
 		err = a.classify(err)
 		return got, &plainError{causeOf(err, said.Tail()), err}
 	}
-	places := &scratchPlaces{restoring: r, borrow: w.Borrow}
-	r.fill = places.fill
+	r.to.Inexact = func(source string, what database.Finding) {
+		r.inexact++
+		r.out.Problem(source, "restore", errors.New(what.String()))
+	}
+	r.to.Database = func(s *catalog.SourceState) error { return r.addScratch(settings, s, w.Borrow) }
 	err = r.restore(ctx)
 	said.Finish()
 	got = page.Restored{Entries: r.total.Restored, Bytes: r.total.Bytes, Need: r.need()}
@@ -82,54 +70,16 @@ func (e *plainError) Error() string { return e.text }
 // Unwrap returns what it says in other words.
 func (e *plainError) Unwrap() error { return e.cause }
 
-// scratchPlaces are where the databases of a restore from the page go: on the server on which the
-// drills of their set restore them, else into files.
-type scratchPlaces struct {
-	*restoring
-	borrow func(room.Database) error
-}
-
-func (p *scratchPlaces) fill(ctx context.Context, s *catalog.SourceState) error {
-	settings, err := p.Settings()
-	if err != nil {
-		return err
+// addScratch restores a database on the server on which the drills of its set restore it, else into
+// a file.
+func (r *restoring) addScratch(settings *config.Config, s *catalog.SourceState, borrow func(room.Database) error) error {
+	file := settings.Sets[r.snapshot.Set].Drill.Scratch[s.Name]
+	if file == "" || config.ScratchEngine(file) != "" {
+		return r.to.AddFile(s)
 	}
-	file := settings.Sets[p.snapshot.Set].Drill.Scratch[s.Name]
-	switch {
-	case file == "" || config.ScratchEngine(file) != "":
-		return p.database(ctx, s)
-	case p.dry():
-		p.total.Restored++
-		return nil
-	}
-	at, err := room.MakeDatabase(ctx, s.Name, file, p.borrow)
-	if err != nil {
-		return err
-	}
-	return p.convert(ctx, s, at)
-}
-
-// convert fills a database, whose tables belong to the role of the server.
-func (p *scratchPlaces) convert(ctx context.Context, s *catalog.SourceState, at database.Location) (err error) {
-	src, err := p.openStreams(ctx, s, database.Filter{})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, src.Close()) }()
-	dst, err := config.OpenTarget(ctx, at, database.TargetOptions{Jobs: restoreJobs, Aside: p.Aside()})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, dst.Close()) }()
-	report, err := convert.Run(ctx, src, dst, convert.Options{Plan: database.PlanOptions{NoOwner: true}, Jobs: restoreJobs, Progress: restore.CountRows(&p.progress)})
-	if err != nil {
-		return err
-	}
-	for _, f := range report.Inexact() {
-		p.out.Problem(s.Name, "restore", errors.New(f.String()))
-		p.inexact++
-	}
-	p.total.Restored++
+	r.to.AddDatabase(s, func(ctx context.Context) (database.Location, error) {
+		return room.MakeDatabase(ctx, s.Name, file, borrow)
+	})
 	return nil
 }
 
@@ -137,33 +87,9 @@ func (p *scratchPlaces) convert(ctx context.Context, s *catalog.SourceState, at 
 func (r *restoring) need() uint64 {
 	var rows uint64
 	for _, source := range r.sources {
-		if r.isDatabase(source) { // also where it goes to a server, which may be on the same disk
+		if r.to.IsDatabase(source) { // also where it goes to a server, which may be on the same disk
 			rows += source.Coverage.Bytes
 		}
 	}
 	return drill.NeedOf(r.total.Restored, r.total.Bytes, rows)
-}
-
-// sweepScratch removes what was being restored for the page when its process was killed.
-func (s *service) sweepScratch() {
-	removed, err := s.scratch.Sweep()
-	for _, place := range removed {
-		s.say("removed what a restore from the page that was killed had left in %s", place)
-	}
-	if err != nil {
-		s.Warn(err.Error())
-	}
-}
-
-// sayerOf tells the log what people do on the page, from any goroutine.
-func (s *service) sayerOf() func(page.Act) {
-	out := s.out
-	return func(act page.Act) {
-		now := time.Now()
-		if out.JSON() {
-			out.Message("page_act", message.PageAct{Time: now, By: output.Name(act.By), Act: output.Name(act.What)}, "")
-			return
-		}
-		out.Note("%spage: %s %s", s.stamp(now), act.By, act.What)
-	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,14 +14,7 @@ import (
 
 func newSnapshots(a *app) *cobra.Command {
 	var o snapshotsOptions
-	cmd := &cobra.Command{
-		Use:   "snapshots [SNAPSHOT...]",
-		Short: "List snapshots, oldest first.",
-		Long: `--versions-at lists what a bucket with versions held at an earlier time, such as before somebody with
-its credentials has overwritten or deleted objects. Every verb that only reads takes it.`,
-		Example: `  packstone snapshots --set platform --json
-  packstone snapshots --versions-at 2026-11-20T14:00`,
-	}
+	cmd := described("snapshots", nil)
 	flags := cmd.Flags()
 	flags.BoolVar(&o.all, "all", false, "also list forgotten snapshots")
 	flags.IntVar(&o.latest, "latest", 0, "list only the newest `n` of each set and host, or of each group of --group-by")
@@ -97,16 +89,20 @@ func (o *snapshotsOptions) check(given func(flag string) bool) (err error) {
 
 // printSnapshots prints one table, or one for each group.
 func (a *app) printSnapshots(snapshots []*catalog.Snapshot, o snapshotsOptions) error {
-	rows := rowsOf(snapshots)
-	if o.groupBy == "" || a.out.JSON() {
-		table := message.SnapshotTable(rows, o.compact)
-		table.Footer = o.footer(rows)
-		return output.List(a.out, rows, table)
+	groups := [][]*catalog.Snapshot{snapshots}
+	divided := o.groupBy != "" && !a.out.JSON()
+	if divided {
+		groups = catalog.Divide(snapshots, func(s *catalog.Snapshot) string { return s.Group(o.by) })
 	}
-	for i, group := range catalog.Divide(snapshots, func(s *catalog.Snapshot) string { return s.Group(o.by) }) {
-		rows := rowsOf(group)
+	for i, group := range groups {
+		rows := message.SnapshotsOf(group)
 		table := message.SnapshotTable(rows, o.compact)
-		table.Title, table.Footer = rows[0].GroupName(o.by), o.footer(rows)
+		if o.long {
+			table.Footer = message.SnapshotRemarks(rows)
+		}
+		if divided {
+			table.Title = rows[0].GroupName(o.by)
+		}
 		if i > 0 {
 			a.out.Line("")
 		}
@@ -115,29 +111,4 @@ func (a *app) printSnapshots(snapshots []*catalog.Snapshot, o snapshotsOptions) 
 		}
 	}
 	return nil
-}
-
-func rowsOf(snapshots []*catalog.Snapshot) []message.Snapshot {
-	rows := make([]message.Snapshot, len(snapshots))
-	for i, s := range snapshots {
-		rows[i] = message.SnapshotOf(s)
-	}
-	return rows
-}
-
-// footer is what --long says of snapshots.
-func (o *snapshotsOptions) footer(rows []message.Snapshot) string {
-	var lines []string
-	for _, row := range rows {
-		said := strings.TrimSuffix(message.ReferencesText(row.References, row.Orphans), "\n")
-		for _, out := range row.LeftOut {
-			said += "\n" + out.Text()
-		}
-		for line := range strings.SplitSeq(strings.TrimPrefix(said, "\n"), "\n") {
-			if o.long && line != "" {
-				lines = append(lines, row.ShortID+" "+line)
-			}
-		}
-	}
-	return strings.Join(lines, "\n")
 }

@@ -9,20 +9,13 @@ import (
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/message"
+	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/browse"
 )
 
 func newStats(a *app) *cobra.Command {
 	var mode, by string
-	cmd := &cobra.Command{
-		Use:   "stats [SNAPSHOT...]",
-		Short: "Show the size of snapshots, and their size in the repository.",
-		Long: `Without SNAPSHOT it counts all that match --set, --host and --tag together: a chunk that several of
-them need counts once. With --by, each snapshot, set or host has a line: ADDED is what
-it takes beyond those before it, ALONE what only it needs. Reads no content.`,
-		Example: `  packstone stats
-  packstone stats --by snapshot --set platform`,
-	}
+	cmd := described("stats", nil)
 	cmd.Flags().StringVar(&mode, "mode", "all", "`what` to count: restore-size, raw-data or all")
 	cmd.Flags().StringVar(&by, "by", "", "show each `group` on a line: snapshot, set or host")
 	return a.verb(cmd, usesRepository|usesIdentity|usesPast|usesVersions|usesSelection|usesPaths, func(ctx context.Context, args []string) error {
@@ -43,27 +36,20 @@ it takes beyond those before it, ALONE what only it needs. Reads no content.`,
 		if by != "" {
 			return errors.Join(a.statsBy(ctx, v.Repo, by, chosen), v.Whole(ctx))
 		}
-		m, err := a.stats(ctx, v.Repo, mode, chosen)
-		if err != nil {
-			return err
+		var w browse.Weight
+		if mode != "restore-size" {
+			if w, err = browse.Weigh(ctx, v.Repo, chosen); err != nil {
+				return err
+			}
 		}
-		a.out.Message("stats", m, m.Text())
-		if len(args) > 0 {
-			return a.out.Err()
+		a.warnUnnamed(w.Unnamed)
+		m := message.StatsOf(mode, chosen, w)
+		err = a.out.Message("stats", m, m.Text())
+		if len(args) == 0 {
+			err = errors.Join(err, v.Whole(ctx))
 		}
-		return errors.Join(a.out.Err(), v.Whole(ctx))
+		return err
 	})
-}
-
-func (a *app) stats(ctx context.Context, repo *catalog.Repository, mode string, chosen []*catalog.Snapshot) (m message.Stats, err error) {
-	var w browse.Weight
-	if mode != "restore-size" {
-		if w, err = browse.Weigh(ctx, repo, chosen); err != nil {
-			return m, err
-		}
-	}
-	a.warnUnnamed(w.Unnamed)
-	return message.StatsOf(mode, chosen, w), nil
 }
 
 // warnUnnamed tells of packs that are needed and that no index names.
@@ -71,4 +57,23 @@ func (a *app) warnUnnamed(packs []archive.Name) {
 	for _, pack := range packs {
 		a.Warn("no index names pack " + pack.String() + ": run packstone check")
 	}
+}
+
+// statsGroups are what stats counts by: the name of a snapshot's group.
+var statsGroups = map[string]func(*catalog.Snapshot) string{
+	"snapshot": func(s *catalog.Snapshot) string { return s.ID.String() },
+	"set":      func(s *catalog.Snapshot) string { return s.Set },
+	"host":     func(s *catalog.Snapshot) string { return s.Host },
+}
+
+// statsBy prints a line for each group, the oldest first.
+func (a *app) statsBy(ctx context.Context, repo *catalog.Repository, by string, chosen []*catalog.Snapshot) error {
+	groups := browse.Groups(chosen, statsGroups[by])
+	shares, unnamed, err := browse.WeighBy(ctx, repo, groups)
+	if err != nil {
+		return err
+	}
+	a.warnUnnamed(unnamed)
+	rows := message.StatsRowsOf(groups, shares[0], statsGroups[by])
+	return output.List(a.out, rows, message.StatsTable(by, rows))
 }

@@ -13,19 +13,7 @@ import (
 
 func newStatus(a *app) *cobra.Command {
 	var o watchOptions
-	cmd := &cobra.Command{
-		Use:   "status",
-		Short: "Show the state of the backups.",
-		Long: `Shows the last snapshot of each set, who writes, and which sessions are open. Works with and without
-an identity, and says what it cannot know without. It judges each set that the settings schedule or
-give a max_age: if one is late, failed, incomplete or was never backed up, the exit code is 3.
-
---watch checks, from a machine that makes no backups and has no key, that each host still backs up,
-and ends with 3 if one does not.`,
-		Example: `  packstone status
-  packstone status --watch --max-age 26h -r s3://offsite/corridor`,
-		Args: cobra.NoArgs,
-	}
+	cmd := described("status", cobra.NoArgs)
 	cmd.Flags().BoolVar(&o.watch, "watch", false, "only check that each writer has stored a complete snapshot lately; needs no key, only the right to list")
 	cmd.Flags().Var(&o.maxAge, "max-age", "with --watch: maximum age of the newest snapshot, a `time` such as 26h or 8d")
 	cmd.Flags().StringArrayVar(&o.writers, "writer", nil, "with --watch: `name` of a writer that must be there; may be repeated (default all that may write)")

@@ -2,17 +2,16 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"slices"
-	"strings"
 
+	"github.com/packstone/packstone/archive/store/count"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/catalog/view"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/cmd/internal/machine"
-	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/crypto"
+	"github.com/packstone/packstone/pipeline/browse"
 )
 
 // viewOptions are how the flags look at a repository.
@@ -21,34 +20,10 @@ func (a *app) viewOptions() view.Options {
 }
 
 // look reads every snapshot of a repository.
-func (a *app) look(ctx context.Context, repo *catalog.Repository) (*view.View, error) {
-	v, err := view.Look(ctx, repo, a.viewOptions())
+func (a *app) look(ctx context.Context, repo *catalog.Repository) (v *view.View, err error) {
+	v, err = view.Look(ctx, repo, a.viewOptions())
 	a.seen = v
-	if err == nil {
-		a.tellUnknown("host", a.flags.host, v.Snapshots, func(s *catalog.Snapshot) string { return s.Host })
-		a.tellUnknown("set", a.flags.set, v.Snapshots, func(s *catalog.Snapshot) string { return s.Set })
-	}
 	return v, err
-}
-
-// tellUnknown warns of a name that no snapshot has.
-func (a *app) tellUnknown(what, name string, snapshots []*catalog.Snapshot, of func(s *catalog.Snapshot) string) {
-	var known []string
-	for _, s := range snapshots {
-		known = append(known, output.Name(of(s)).String())
-		if of(s) == name {
-			return
-		}
-	}
-	if name == "" || len(snapshots) == 0 {
-		return
-	}
-	slices.Sort(known)
-	known = slices.DeleteFunc(slices.Compact(known), func(k string) bool { return k == "" })
-	if len(known) == 0 {
-		known = []string{"none"}
-	}
-	a.Warn(fmt.Sprintf("no snapshot is of %s %s; these are known: %s", what, output.Name(name), strings.Join(known, ", ")))
 }
 
 // readLog reads the log alone.
@@ -112,12 +87,46 @@ func (a *app) decide(ctx context.Context, repo *catalog.Repository, do func(s *c
 
 // letForget makes sure that every program that opens the repository knows what forgetting is.
 func (a *app) letForget(ctx context.Context, repo *catalog.Repository, signer crypto.Signer) error {
-	before := repo.Config.Number
-	if err := repo.LetForget(ctx, signer); err != nil {
-		return err
+	return admin.LetForget(ctx, repo, signer, a.out.Note)
+}
+
+// browser looks into snapshots, for the verbs that only read.
+type browser struct {
+	*view.View
+	*browse.Browser
+	app *app
+}
+
+// browse opens the repository to look into its snapshots.
+func (a *app) browse(ctx context.Context) (*browser, error) {
+	v, err := a.openToLook(ctx)
+	if err != nil {
+		return nil, err
 	}
-	if repo.Config.Number != before {
-		a.out.Note("from now on the repository needs a version of packstone that knows what forgetting is (configuration %d)", repo.Config.Number)
+	return &browser{v, browse.New(v.Repo, a.fetchOptions()), a}, nil
+}
+
+// place opens the repository, and finds the snapshot and sources that text names.
+func (a *app) place(ctx context.Context, text string) (b *browser, at catalog.Spot, err error) {
+	if b, err = a.browse(ctx); err == nil {
+		at, err = b.find(text)
 	}
-	return nil
+	return b, at, err
+}
+
+// find finds the snapshot and sources that text names.
+func (b *browser) find(text string) (catalog.Spot, error) {
+	p := catalog.ParsePlace(text)
+	s, err := b.Pick(p.Snapshot, b.app.filterFor(p))
+	if err != nil {
+		return catalog.Spot{}, err
+	}
+	return p.In(s)
+}
+
+// tellRequests says with -v what was asked of the storage.
+func (a *app) tellRequests(t count.Totals) {
+	if a.flags.verbose > 0 {
+		a.out.Note("%s", message.Requests(t))
+	}
 }

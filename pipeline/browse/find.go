@@ -20,6 +20,30 @@ type Query struct {
 	From, To time.Time    // modification times; zero: any
 }
 
+// Limit restricts a query to entries of some types, by their words, that were modified between two
+// times; a date alone is its beginning as the first and its end as the last. What is "" or empty
+// restricts nothing. catalog.ErrMisuse names the flag whose value is wrong.
+func (q *Query) Limit(types []string, oldest, newest string) (err error) {
+	for _, word := range types {
+		t, ok := TypeOf(word)
+		if !ok {
+			return catalog.Misuse("--type %s: want file, dir, symlink, fifo, chardev, dev or socket", word)
+		}
+		q.Types = append(q.Types, t)
+	}
+	if oldest != "" {
+		if q.From, err = catalog.ParseTime(oldest); err != nil {
+			return catalog.Misuse("--oldest: %w", err)
+		}
+	}
+	if newest != "" {
+		if q.To, err = catalog.ParseMoment(newest); err != nil {
+			return catalog.Misuse("--newest: %w", err)
+		}
+	}
+	return nil
+}
+
 // Finder searches one snapshot after the other. Of consecutive snapshots it reads only the
 // difference.
 type Finder struct {

@@ -138,6 +138,26 @@ type ChunkPlaces struct {
 	Places []ChunkContent `json:"places"`
 }
 
+// Object returns what a name of a kind means in a repository: its config, of which the name does not
+// matter, or a record, pack or chunk. A chunk has its whole id for a name.
+func Object(ctx context.Context, repo *catalog.Repository, kind, name string) (any, error) {
+	switch kind {
+	case "config":
+		return repo.Config, nil
+	case "record":
+		return Record(ctx, repo, name)
+	case "pack":
+		return Pack(ctx, repo, name)
+	case "chunk":
+		id, err := archive.ParseName(name)
+		if err != nil {
+			return nil, catalog.Misuse("chunk %s: want all 64 digits of its id", name)
+		}
+		return Chunk(ctx, repo, archive.ID(id))
+	}
+	return nil, catalog.Misuse("%s: want config, record, pack or chunk", kind)
+}
+
 // Chunk returns the places of a chunk that the index knows.
 func Chunk(ctx context.Context, repo *catalog.Repository, id archive.ID) (*ChunkPlaces, error) {
 	log, err := repo.ReadLog(ctx)

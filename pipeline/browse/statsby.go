@@ -16,6 +16,12 @@ type Share struct {
 	Alone uint64 // stored bytes that no other group needs
 }
 
+// Groups divides snapshots by what of says of each, oldest first in each group and among groups.
+func Groups(snapshots []*catalog.Snapshot, of func(*catalog.Snapshot) string) [][]*catalog.Snapshot {
+	byTime := func(a, b *catalog.Snapshot) int { return a.Time.Compare(b.Time) }
+	return catalog.Divide(slices.SortedStableFunc(slices.Values(snapshots), byTime), of)
+}
+
 // WeighBy reads what groups of snapshots need, in their order, and no content. Of several divisions
 // into groups it returns the shares of each. It holds four bytes for each chunk that they need and
 // each division.

@@ -22,6 +22,9 @@ var ErrBusy = errors.New("other backups are running, or were killed recently")
 // ErrChanged: the plan differs from what a run would do now.
 var ErrChanged = errors.New("what was planned has changed")
 
+// ErrTimeUp: a run was to last no longer. The next one continues.
+var ErrTimeUp = errors.New("the time is up")
+
 // Options determine how packs are collected.
 type Options struct {
 	By    crypto.Signer // the owner or a collector
@@ -46,9 +49,11 @@ type Options struct {
 	// condemnation late. Linger is the time to wait before the first pack is deleted.
 	Settle, Linger time.Duration
 	// Pause waits for d; nil means by the clock. Tests replace it.
-	Pause    func(ctx context.Context, d time.Duration) error
-	Progress *Progress
-	Warn     func(text string) // may be nil
+	Pause func(ctx context.Context, d time.Duration) error
+	// MaxDuration ends the run with ErrTimeUp after this time; 0: it may take any.
+	MaxDuration time.Duration
+	Progress    *Progress
+	Warn        func(text string) // may be nil
 	// Locker tells until when objects are locked, and whether versions stay; nil: nobody does.
 	Locker store.Locker
 }
@@ -96,6 +101,11 @@ func Run(ctx context.Context, repo *catalog.Repository, o Options) (*Report, err
 	}
 	if o.Progress == nil {
 		o.Progress = &Progress{}
+	}
+	if o.MaxDuration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, o.MaxDuration, ErrTimeUp)
+		defer cancel()
 	}
 	c := &collector{repo: repo, o: o, report: &Report{}}
 	return c.report, c.run(ctx)

@@ -3,11 +3,14 @@ package collect
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/entry"
 )
 
 // Plan is what a run would delete.
@@ -110,6 +113,22 @@ type Reason struct {
 	*catalog.Record
 	Snapshot  *catalog.Snapshot // that it commits; nil: it is no commit, or cannot be read
 	Forgotten time.Time         // when it was forgotten: it needs the pack until the grace has ended
+}
+
+// FindPack finds a pack by its name, or the beginning of it: four digits at least. It fails with
+// catalog.ErrMisuse unless it is the only one.
+func FindPack(ctx context.Context, repo *catalog.Repository, prefix string) (*archive.Pack, error) {
+	var found []*archive.Pack
+	if len(prefix) >= 4 && strings.Trim(prefix, "0123456789abcdef") == "" {
+		var err error
+		if found, err = archive.FindPacks(ctx, repo.Store, prefix); err != nil {
+			return nil, fmt.Errorf("list packs: %w", err)
+		}
+	}
+	if len(found) != 1 {
+		return nil, catalog.Misuse("--explain %s: %s match; want at least 4 digits of the name of one", entry.Printable(prefix), entry.Plural(len(found), "pack"))
+	}
+	return found[0], nil
 }
 
 // Explain returns the reasons why a pack stays, the oldest first. Without an identity they name no

@@ -3,6 +3,8 @@ package collect
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"os"
 	"time"
 
 	"github.com/packstone/packstone/archive"
@@ -41,6 +43,43 @@ func (p *Plan) Encode(repository string, t catalog.Term) ([]byte, error) {
 	}
 	text, err := json.MarshalIndent(f, "", "  ")
 	return append(text, '\n'), err
+}
+
+// largestPlan bounds the size of a plan's file, in bytes.
+const largestPlan = 1 << 30
+
+// WritePlan writes a plan for a repository and a term to a file; see Encode.
+func (p *Plan) WritePlan(name, repository string, t catalog.Term) error {
+	text, err := p.Encode(repository, t)
+	if err == nil {
+		err = os.WriteFile(name, text, 0o666)
+	}
+	if err != nil {
+		return fmt.Errorf("write the plan: %w", err)
+	}
+	return nil
+}
+
+// ReadPlan reads which packs the plan in a file deletes. read reads a file of at most so many bytes.
+// It fails with catalog.ErrMisuse if there is no plan, and with catalog.ErrRefused if that is for
+// another repository.
+func ReadPlan(name, repository string, read func(name string, most int64) ([]byte, error)) (catalog.PackSet, error) {
+	noPlan := catalog.Misuse("%s is not a plan of packstone prune", entry.Printable(name))
+	if info, err := os.Stat(name); err == nil && info.Size() > largestPlan {
+		return nil, noPlan
+	}
+	text, err := read(name, largestPlan)
+	if err != nil {
+		return nil, catalog.Misuse("read the plan: %w", err)
+	}
+	packs, err := DecodePlan(text, repository)
+	switch {
+	case errors.Is(err, ErrNoPlan):
+		return nil, noPlan
+	case err != nil && !errors.Is(err, catalog.ErrRefused):
+		return nil, catalog.Misuse("the plan %s: %w", entry.Printable(name), err)
+	}
+	return packs, err
 }
 
 // DecodePlan reads which packs a plan deletes that was written down. It fails with ErrNoPlan if the

@@ -2,6 +2,9 @@ package collect_test
 
 import (
 	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -34,6 +37,34 @@ func TestWhatIsNoPlanIsNotRead(t *testing.T) {
 	}
 	if _, err := collect.DecodePlan([]byte(`{"schema":"packstone.v1","repository":"r1","packs":[{"name":"ab"}]}`), "r1"); err == nil || errors.Is(err, collect.ErrNoPlan) {
 		t.Errorf("a plan with a name that is none: %v", err)
+	}
+}
+
+func TestAPlanComesBackFromItsFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "plan.json")
+	if err := somePlan.WritePlan(name, "r1", catalog.Term{Now: time.Unix(1, 0), Grace: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	read := func(name string, most int64) ([]byte, error) {
+		if most < 1<<20 {
+			t.Errorf("at most %d bytes are read", most)
+		}
+		return os.ReadFile(name)
+	}
+	if packs, err := collect.ReadPlan(name, "r1", read); err != nil || len(packs) != 2 {
+		t.Errorf("got %v, %v", packs, err)
+	}
+	if _, err := collect.ReadPlan(name, "r2", read); !errors.Is(err, catalog.ErrRefused) {
+		t.Errorf("for another repository: %v, want %v", err, catalog.ErrRefused)
+	}
+	if _, err := collect.ReadPlan(name+"x", "r1", read); !errors.Is(err, catalog.ErrMisuse) || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no file: %v, want %v", err, catalog.ErrMisuse)
+	}
+	if err := os.WriteFile(name, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := collect.ReadPlan(name, "r1", read); !errors.Is(err, catalog.ErrMisuse) {
+		t.Errorf("no plan: %v, want %v", err, catalog.ErrMisuse)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/index"
+	"github.com/packstone/packstone/crypto"
 	"github.com/packstone/packstone/pipeline/fetch"
 )
 
@@ -24,6 +25,30 @@ type Repack struct {
 	Fetch    fetch.Options
 	// Archiver tells which packs the storage has archived: these are not copied; nil: none.
 	Archiver store.Archiver
+}
+
+// Allow makes sure, before anything is done, that packs can be copied with a key, and that every
+// program which opens the repository knows what copied packs are. It fails with
+// catalog.ErrNoIdentity if contents cannot be read.
+func (r *Repack) Allow(ctx context.Context, repo *catalog.Repository, by crypto.Signer) error {
+	if !repo.CanRead() {
+		return errReads
+	}
+	if err := repo.MayMove(by); err != nil {
+		return fmt.Errorf("%w: use the owner's key, or a collector made with packstone key collector add NAME --repack", err)
+	}
+	return repo.LetMove(ctx, by)
+}
+
+var errReads = fmt.Errorf("--repack reads contents: %w", catalog.ErrNoIdentity)
+
+// Plan returns what would be copied.
+func (r *Repack) Plan(ctx context.Context, repo *catalog.Repository, t catalog.Term) (*Thinning, error) {
+	plan, err := PlanThinning(ctx, repo, t, r.Share, r.Most, r.Archiver)
+	if errors.Is(err, catalog.ErrNoIdentity) {
+		err = errReads
+	}
+	return plan, err
 }
 
 // moveBytes is how many bytes are copied before a record publishes them. An interrupted run loses

@@ -9,6 +9,7 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/catalog/view"
+	"github.com/packstone/packstone/crypto"
 )
 
 // Anew is the making anew of all snapshots of earlier domains, in the domain with which their
@@ -54,10 +55,17 @@ func PlanAnew(v *view.View) (*Anew, error) {
 	return a, nil
 }
 
-// Make commits a snapshot in the place of each, with the same content, time and tags, which says
-// which one it replaces. Nothing is forgotten: that is for Finish. An interrupted call is continued
-// by the next plan, from the last checkpoint.
-func (a *Anew) Make(ctx context.Context, repo *catalog.Repository, o Options) error {
+// Replace commits a snapshot in the place of each, with the same content, time and tags, which says
+// which one it replaces. Then it forgets those, and passes their dates and holds on. An interrupted
+// call is continued by the next plan, from the last checkpoint.
+func (a *Anew) Replace(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, o Options) (forgotten int, err error) {
+	if err := a.commit(ctx, repo, o); err != nil {
+		return 0, err
+	}
+	return a.rewriting.Finish(ctx, func(do func(*catalog.Session) error) error { return admin.Decide(ctx, repo, owner, do) })
+}
+
+func (a *Anew) commit(ctx context.Context, repo *catalog.Repository, o Options) error {
 	var failed error
 	done := o.Done
 	o.Done = func(s *catalog.Snapshot, id archive.Name) {
@@ -76,10 +84,4 @@ func (a *Anew) Make(ctx context.Context, repo *catalog.Repository, o Options) er
 		err = fmt.Errorf("repair or forget what is damaged, and run this again: %w", failed)
 	}
 	return err
-}
-
-// Finish forgets the snapshots that others have taken the place of, and passes their dates and holds
-// on to these. decide writes a record of the owner or of a collector.
-func (a *Anew) Finish(ctx context.Context, decide func(do func(*catalog.Session) error) error) (forgotten int, err error) {
-	return a.rewriting.Finish(ctx, decide)
 }

@@ -3,6 +3,9 @@ package database
 import (
 	"context"
 	"errors"
+	"fmt"
+
+	"github.com/packstone/packstone/archive/disk"
 )
 
 // Sentinels. Engines wrap their own errors in these, so that a caller can tell
@@ -35,7 +38,7 @@ var (
 	// ErrMismatch: what was written differs from what was read.
 	ErrMismatch = errors.New("the copy differs from the source")
 	// ErrUnreachable: the server does not answer or refuses the login.
-	ErrUnreachable = errors.New("database unreachable")
+	ErrUnreachable = fmt.Errorf("database %w", disk.ErrUnreachable)
 	// ErrRebase: whoever takes rows has seen enough of them, and reads the table again from its
 	// start.
 	ErrRebase = errors.New("the delta outgrew its limit")

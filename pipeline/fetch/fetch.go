@@ -40,6 +40,15 @@ type Options struct {
 
 const defaultMemory = 64 << 20
 
+// MemoryWithin returns the Options.Memory of a process that is to keep below a limit, in bytes; 0
+// means none. It is little of that, since what was fetched is there twice while it is opened.
+func MemoryWithin(limit int64) int64 {
+	if limit == 0 {
+		return 0
+	}
+	return min(max(limit/8, 4<<20), defaultMemory)
+}
+
 func (o Options) withDefaults() Options {
 	if o.Workers <= 0 {
 		o.Workers = max(2, runtime.GOMAXPROCS(0))

@@ -299,3 +299,46 @@ func FindUnfinished(dir, repository, set string, warn func(text string)) (map[st
 func escapeGlob(path string) string {
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
 }
+
+// Take holds the reports of a set in a directory, and returns the one of a restore to the same
+// moment and places that was cut off, if there is one, with its file. A dry run holds nobody up.
+// The caller must close the file.
+func Take(dir, repository, set, at string, maps Maps, dryRun bool, warn func(text string)) (*File, *Report, error) {
+	file, err := holdFor(dir, set, dryRun)
+	if err != nil {
+		return nil, nil, err
+	}
+	found, err := FindUnfinished(dir, repository, set, warn)
+	if err == nil {
+		var report *Report
+		if file.Path, report, err = ToGoOn(found, at, maps); err == nil {
+			return file, report, nil
+		}
+	}
+	return nil, nil, errors.Join(err, file.Close())
+}
+
+// TakeFile holds the reports of the set of the report at a path, and reads it. The caller must close
+// the file.
+func TakeFile(dir, path string, dryRun bool) (*File, *Report, error) {
+	report, err := Read(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	file, err := holdFor(dir, report.Set, dryRun)
+	if err != nil {
+		return nil, nil, err
+	}
+	if report, err = Read(path); err != nil { // as it is now that it is held
+		return nil, nil, errors.Join(err, file.Close())
+	}
+	file.Path = path
+	return file, report, nil
+}
+
+func holdFor(dir, set string, dryRun bool) (*File, error) {
+	if dryRun {
+		return new(File), nil
+	}
+	return Hold(dir, set)
+}

@@ -41,7 +41,7 @@ type Legs struct {
 type leg struct {
 	source   *catalog.SourceState
 	restored *Restoration
-	other    func(ctx context.Context) error // in the place of restored
+	other    func(ctx context.Context, total *Result) error // in the place of restored
 }
 
 // fewPages is how many bytes of pages are kept young while a tree is gone through from its
@@ -111,8 +111,8 @@ func (l *Legs) AddPlaces(ctx context.Context, source *catalog.SourceState, place
 	return nil
 }
 
-// AddOther adds a source that run brings back.
-func (l *Legs) AddOther(source *catalog.SourceState, run func(ctx context.Context) error) {
+// addOther adds a source that run brings back, and counts.
+func (l *Legs) addOther(source *catalog.SourceState, run func(ctx context.Context, total *Result) error) {
 	l.legs = append(l.legs, leg{source: source, other: run})
 }
 
@@ -184,7 +184,7 @@ func (l *Legs) Survey(ctx context.Context) (doubts []string, err error) {
 func (l *Legs) Run(ctx context.Context, total *Result) error {
 	for _, leg := range l.legs {
 		if leg.other != nil {
-			if err := leg.other(ctx); err != nil {
+			if err := leg.other(ctx, total); err != nil {
 				return err
 			}
 			continue

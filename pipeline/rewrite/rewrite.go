@@ -30,6 +30,19 @@ type Options struct {
 	Left    func(source string, n *tree.Node) // told each entry that is left out; may be nil
 }
 
+// Patterns returns the lines of a .gitignore for patterns, of which some ignore case. It fails with
+// catalog.ErrMisuse if there are none, or as CheckPatterns does.
+func Patterns(patterns, anyCase []string) ([]string, error) {
+	lines := slices.Clone(patterns)
+	for _, pattern := range anyCase {
+		lines = append(lines, exclude.AnyCase(pattern))
+	}
+	if len(lines) == 0 {
+		return nil, catalog.Misuse("name what to leave out with --exclude or --iexclude")
+	}
+	return lines, CheckPatterns(lines)
+}
+
 // CheckPatterns fails if snapshots cannot be made anew without what patterns match. One that begins
 // with ! would say that something is there which an earlier pattern has left out.
 func CheckPatterns(lines []string) error {
@@ -168,6 +181,16 @@ func (p *Plan) Gone() []archive.Name {
 		gone = append(gone, cut.Snapshot.ID)
 	}
 	return gone
+}
+
+// MayForget fails if one of those that are gone is held, or too young for a collector, before
+// anything is changed. With preview the storage is not asked for the time.
+func (p *Plan) MayForget(ctx context.Context, v *view.View, preview bool) error {
+	f, err := admin.NewForgetting(ctx, v, catalog.Filter{}, admin.ForgettingOptions{Preview: preview})
+	if err != nil {
+		return err
+	}
+	return f.These(p.Gone())
 }
 
 // Make commits, for each snapshot in which something matches, one that has all the rest of it and

@@ -6,9 +6,11 @@ package source
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
+	"github.com/packstone/packstone/archive/disk"
 	"github.com/packstone/packstone/catalog/entry"
 )
 
@@ -20,7 +22,7 @@ var (
 	// moments.
 	ErrChanged = errors.New("changed while it was read")
 	// ErrUnreachable: the server or mount that holds the source cannot be reached.
-	ErrUnreachable = errors.New("source unreachable")
+	ErrUnreachable = fmt.Errorf("source %w", disk.ErrUnreachable)
 	// ErrEmpty: the source's root contains nothing although it is declared, or known, to contain
 	// something: a file system that is not mounted must not look like one whose files were all
 	// deleted.

@@ -7,9 +7,11 @@ package target
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
+	"github.com/packstone/packstone/archive/disk"
 	"github.com/packstone/packstone/catalog/entry"
 )
 
@@ -18,7 +20,7 @@ var (
 	// ErrFull: no space left, or a quota is used up.
 	ErrFull = errors.New("target is full")
 	// ErrUnreachable: the server that holds the target cannot be reached.
-	ErrUnreachable = errors.New("target unreachable")
+	ErrUnreachable = fmt.Errorf("target %w", disk.ErrUnreachable)
 	// ErrDenied: the server that holds the target refuses the login, or its identity cannot be
 	// verified; or the root cannot be made.
 	ErrDenied = errors.New("no access to the target")

@@ -158,7 +158,7 @@ func (d *Daemon) next(now time.Time) (schedule.Due, bool) {
 	if i := slices.IndexFunc(d.Jobs, func(j Job) bool { return j.Name == name }); i >= 0 {
 		return d.Jobs[i].Job.Asked(d.past[name], now), true
 	}
-	return schedule.Next(d.timings(), d.past, now)
+	return schedule.Next(Timings(d.Jobs), d.past, now)
 }
 
 // begin says at the desk that a job begins. The returned context ends when somebody stops it.

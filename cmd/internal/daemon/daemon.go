@@ -106,7 +106,7 @@ func (d *Daemon) Serve(ctx context.Context, hangup <-chan struct{}) {
 func (d *Daemon) Once(ctx context.Context) (runs []*history.Run) {
 	done := map[string]bool{}
 	for ctx.Err() == nil {
-		left := slices.DeleteFunc(d.timings(), func(j schedule.Job) bool { return done[j.Name] })
+		left := slices.DeleteFunc(Timings(d.Jobs), func(j schedule.Job) bool { return done[j.Name] })
 		now := d.Now()
 		due, any := schedule.Next(left, d.past, now)
 		if !any || due.At.After(now) {
@@ -126,14 +126,6 @@ func (d *Daemon) Next(set string) time.Time {
 		}
 	}
 	return time.Time{}
-}
-
-func (d *Daemon) timings() []schedule.Job {
-	all := make([]schedule.Job, len(d.Jobs))
-	for i, j := range d.Jobs {
-		all[i] = j.Job
-	}
-	return all
 }
 
 // work runs a job that is due, and what follows it.

@@ -4,6 +4,8 @@
 package daemon
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,6 +24,18 @@ type Job struct {
 	Set          string // of a backup, a retention or a drill; of all sets ""
 	Then         []Job  // what follows a run that was done; they have no time of their own
 }
+
+// Timings are the names of jobs, and when each is due.
+func Timings(jobs []Job) []schedule.Job {
+	all := make([]schedule.Job, len(jobs))
+	for i, j := range jobs {
+		all[i] = j.Job
+	}
+	return all
+}
+
+// Resizes tells whether the job changes how large repositories are.
+func (j Job) Resizes() bool { return j.Kind == Backup || j.Kind == Copy || j.Kind == Prune }
 
 // The kinds of jobs.
 const (
@@ -69,6 +83,23 @@ func Jobs(c *config.Config, host string, mayForget bool) (jobs []Job, err error)
 		jobs = append(jobs, j)
 	}
 	return jobs, nil
+}
+
+// Each does a job for each of several repositories, "" being the only one, which has no name. One
+// that fails keeps no other from its turn; an interruption does.
+func Each(ctx context.Context, names []string, do func(name string) error) error {
+	var failed []error
+	for _, name := range names {
+		if ctx.Err() != nil {
+			break
+		}
+		err := do(name)
+		if err != nil && name != "" {
+			err = fmt.Errorf("repository %s: %w", name, err)
+		}
+		failed = append(failed, err)
+	}
+	return errors.Join(failed...)
 }
 
 // Unkept are sets whose retention nobody applies here although there is one, since there is no key

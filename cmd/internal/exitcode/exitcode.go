@@ -3,6 +3,11 @@
 // failure.
 package exitcode
 
+import (
+	"errors"
+	"fmt"
+)
+
 // What the exit codes say.
 const (
 	Done         = 0
@@ -20,3 +25,24 @@ const (
 	Identity     = 12  // wrong or missing identity
 	Interrupted  = 130 // ended by a signal
 )
+
+// Error is an error whose exit code the place that made it knows.
+type Error struct {
+	Code int
+	err  error
+}
+
+// With returns an error with the given text that ends the program with code.
+func With(code int, format string, args ...any) error {
+	return &Error{Code: code, err: fmt.Errorf(format, args...)}
+}
+
+// Error implements error.
+func (e *Error) Error() string { return e.err.Error() }
+
+// Unwrap returns what is wrapped, for errors.Is and errors.As.
+func (e *Error) Unwrap() error { return e.err }
+
+// ErrReported marks an outcome that was told already, in warnings or a summary, and needs no line of
+// its own.
+var ErrReported = errors.New("reported above")

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/packstone/packstone/cmd/internal/exitcode"
 	"github.com/packstone/packstone/cmd/internal/jsonschema"
 )
 
@@ -68,6 +70,25 @@ type Runner struct {
 type Result struct {
 	Made bool     // there is a snapshot: After is run, and not Failed
 	Env  []string // NAME=value, that says more
+}
+
+// ResultOf is the result of a backup that ended with an exit code, and made a snapshot or none ("").
+// What commands learn of it: PACKSTONE_RESULT, PACKSTONE_EXIT_CODE and PACKSTONE_SNAPSHOT.
+func ResultOf(code int, snapshot string) Result {
+	incomplete := (code == exitcode.Missing || code == exitcode.Drill) && snapshot != ""
+	word := "failed"
+	switch {
+	case code == exitcode.Done:
+		word = "success"
+	case incomplete:
+		word = "incomplete"
+	case code == exitcode.Interrupted:
+		word = "interrupted"
+	}
+	return Result{
+		Made: code == exitcode.Done || incomplete,
+		Env:  []string{"PACKSTONE_RESULT=" + word, "PACKSTONE_EXIT_CODE=" + strconv.Itoa(code), "PACKSTONE_SNAPSHOT=" + snapshot},
+	}
 }
 
 // Run runs work between the hooks and returns what went wrong. Failed and Finally also run after an

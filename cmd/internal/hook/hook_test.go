@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/packstone/packstone/cmd/internal/exitcode"
 )
 
 // say makes a command that prints a word and what the hook is told.
@@ -145,5 +148,28 @@ func TestWhatCannotBeginFailsWithItsLastHooks(t *testing.T) {
 	err := Runner{Output: &out}.Fail(t.Context(), hooks, errors.New("no route"))
 	if want := "f failed with error\nl finally with error\n"; errorText(err) != "no route" || out.String() != want {
 		t.Errorf("%v, and ran %q, want %q", err, out.String(), want)
+	}
+}
+
+func TestCommandsLearnHowABackupEnded(t *testing.T) {
+	for _, test := range []struct {
+		code     int
+		snapshot string
+		word     string
+		made     bool
+	}{
+		{exitcode.Done, "abc", "success", true},
+		{exitcode.Done, "", "success", true}, // nothing has changed
+		{exitcode.Missing, "abc", "incomplete", true},
+		{exitcode.Drill, "abc", "incomplete", true},
+		{exitcode.Missing, "", "failed", false},
+		{exitcode.Interrupted, "", "interrupted", false},
+		{exitcode.Refused, "", "failed", false},
+	} {
+		r := ResultOf(test.code, test.snapshot)
+		want := []string{"PACKSTONE_RESULT=" + test.word, fmt.Sprintf("PACKSTONE_EXIT_CODE=%d", test.code), "PACKSTONE_SNAPSHOT=" + test.snapshot}
+		if r.Made != test.made || !slices.Equal(r.Env, want) {
+			t.Errorf("code %d, snapshot %q: %+v, want %v %q", test.code, test.snapshot, r, test.made, want)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"cmp"
 	"crypto/x509"
 	"fmt"
 	"net/http"
@@ -129,4 +130,10 @@ func (m *Machine) certificates() (*x509.CertPool, error) {
 		return nil, catalog.Misuse("%s: %s holds no certificate", what, path)
 	}
 	return pool, nil
+}
+
+// IsAWS reports whether a bucket is at AWS: the environment names no other server.
+func (m *Machine) IsAWS(at config.Repository) bool {
+	endpoint := cmp.Or(m.Env["AWS_ENDPOINT_URL_S3"], m.Env["AWS_ENDPOINT_URL"])
+	return at.Kind == config.S3 && (endpoint == "" || strings.Contains(endpoint, ".amazonaws.com"))
 }

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/cmd/internal/input"
 )
@@ -35,6 +36,19 @@ func (m *Machine) Confirm(why []string) (bool, error) {
 		return true, nil
 	}
 	return false, nil
+}
+
+// Agree asks whether to go on, after it has said why that is to be asked. It fails with
+// catalog.ErrRefused unless somebody says yes; where nobody can be asked the error says why, after
+// about.
+func (m *Machine) Agree(about string, why ...string) error {
+	if !m.CanAsk() {
+		return catalog.Refuse("%s%s; confirm with --yes", about, strings.Join(why, "; "))
+	}
+	if ok, err := m.Confirm(why); err != nil || !ok {
+		return errors.Join(err, catalog.Refuse("nothing was changed"))
+	}
+	return nil
 }
 
 // readSecret reads a line from a terminal that does not show it. It puts the terminal right if the

@@ -132,3 +132,19 @@ func unquoteOption(value string) string {
 	}
 	return value
 }
+
+// LocateEither returns the address of the database of which a pair of flags names the URL (--NAME) or
+// the file that holds it (--NAME-file), as Locate does.
+func (m *Machine) LocateEither(name, url, file string) (database.Location, error) {
+	if (url == "") == (file == "") {
+		return database.Location{}, catalog.Misuse("name the database by one of --%s and --%s-file", name, name)
+	}
+	if file == "" {
+		return m.Locate("--"+name, url)
+	}
+	at, err := config.ReadLocation(file)
+	if err != nil {
+		return at, err
+	}
+	return m.Login(at)
+}

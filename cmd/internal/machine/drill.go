@@ -16,9 +16,15 @@ import (
 // the users of database servers get to.
 const roomsOfDrills = "/var/tmp"
 
-// DrillDirectory is the directory of drills if nobody names one. Everybody can put something there
-// first: what is not ours is refused.
-func DrillDirectory() (string, error) {
+// DrillDirectory returns the directory of drills: the named one, else that of the settings, else, if
+// both are "", the usual one. Everybody can put something there first: what is not ours is refused.
+func DrillDirectory(named, settings string) (string, error) {
+	switch {
+	case named != "":
+		return filepath.Abs(named)
+	case settings != "":
+		return settings, nil
+	}
 	dir := filepath.Join(roomsOfDrills, "packstone-drill-"+strconv.Itoa(os.Geteuid()))
 	info, err := os.Lstat(dir)
 	if errors.Is(err, fs.ErrNotExist) {

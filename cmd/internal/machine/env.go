@@ -7,6 +7,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/packstone/packstone/catalog"
@@ -60,6 +61,19 @@ func (env Env) IsUTF8() bool {
 		}
 	}
 	return false
+}
+
+// FramesPerSecond returns how often progress is to be drawn; 0: as usual.
+func (env Env) FramesPerSecond() (float64, error) {
+	text := env["PACKSTONE_PROGRESS_FPS"]
+	if text == "" {
+		return 0, nil
+	}
+	fps, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(fps > 0 && fps <= 60) {
+		return 0, catalog.Misuse("PACKSTONE_PROGRESS_FPS=%q: must be a number above 0 and at most 60", text)
+	}
+	return fps, nil
 }
 
 // Lookup returns a variable, to expand ${VAR} in the settings file.

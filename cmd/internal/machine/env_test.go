@@ -1,8 +1,11 @@
 package machine
 
 import (
+	"errors"
 	"slices"
 	"testing"
+
+	"github.com/packstone/packstone/catalog"
 )
 
 func TestPathsFollowXDG(t *testing.T) {
@@ -28,6 +31,19 @@ func TestProgramsThatAreStartedSeeNoSecrets(t *testing.T) {
 		slices.Sort(got)
 		if !slices.Equal(got, test.want) {
 			t.Errorf("with %q: got %q, want %q", test.named, got, test.want)
+		}
+	}
+}
+
+func TestOnlyASensibleRateOfProgressIsTaken(t *testing.T) {
+	for text, want := range map[string]float64{"": 0, "0.5": 0.5, "60": 60} {
+		if got, err := (Env{"PACKSTONE_PROGRESS_FPS": text}).FramesPerSecond(); got != want || err != nil {
+			t.Errorf("%q: got %v, %v, want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"0", "-1", "61", "NaN", "often"} {
+		if got, err := (Env{"PACKSTONE_PROGRESS_FPS": text}).FramesPerSecond(); !errors.Is(err, catalog.ErrMisuse) {
+			t.Errorf("%q: got %v, %v, want %v", text, got, err, catalog.ErrMisuse)
 		}
 	}
 }

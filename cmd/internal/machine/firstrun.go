@@ -11,6 +11,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/config"
+	"github.com/packstone/packstone/cmd/internal/exitcode"
 )
 
 // CheckHome returns an error if the home directory is unknown: keys, settings and caches would be
@@ -109,4 +110,44 @@ func (m *Machine) whyUsed() (string, error) {
 		return "", fmt.Errorf("look for keys: %w", err)
 	}
 	return fmt.Sprintf("%s holds settings or keys of another repository", m.Paths.Config), nil
+}
+
+// MayMakeFirst tells whether a backup is to make the repository, which it finds missing: if allowed,
+// any, else the one of a machine without settings. On a terminal it asks, if ask says so; elsewhere
+// it agrees only where nothing else can be meant, as WhyAsk has it. A refusal ends with
+// exitcode.NoRepository.
+func (m *Machine) MayMakeFirst(ctx context.Context, allowed, ask bool) (bool, error) {
+	at, err := m.Repository()
+	if err != nil {
+		return false, err
+	}
+	usual := at.Kind == config.Local && at.Path == filepath.Clean(m.Paths.Repository)
+	if !usual && !allowed || usual && config.Exists(filepath.Join(at.Path, "packstone.json")) {
+		return false, nil
+	}
+	if missing, err := m.IsMissing(ctx, at); err != nil || !missing {
+		return false, err
+	}
+	if allowed {
+		return true, nil
+	}
+	why, err := m.WhyAsk()
+	if err != nil {
+		return false, err
+	}
+	if ask && m.CanAsk() {
+		question := []string{fmt.Sprintf("No repository is configured, and there is none in %s. packstone can make one there, with keys in %s.", at, m.Paths.Config)}
+		if why != "" {
+			question = append(question, "Note: "+why+".")
+		}
+		if yes, err := m.Confirm(question); yes || err != nil {
+			return yes, err
+		}
+		why = "you said no"
+	}
+	if why == "" {
+		return true, nil
+	}
+	return false, exitcode.With(exitcode.NoRepository, "no repository is configured, and there is none in %s. None was made there: %s. "+
+		"Name your repository with -r, PACKSTONE_REPOSITORY or in the settings, or make one with packstone backup --init", at, why)
 }

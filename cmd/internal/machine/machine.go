@@ -76,6 +76,14 @@ func Terminal(stream any) (*os.File, bool) {
 	return file, ok && term.IsTerminal(int(file.Fd()))
 }
 
+// Width returns how many columns a terminal has; 80 if it does not say.
+func Width(terminal *os.File) int {
+	if columns, _, err := term.GetSize(int(terminal.Fd())); err == nil && columns > 0 {
+		return columns
+	}
+	return 80
+}
+
 // keyError is an ErrKey whose text is the given one alone.
 type keyError struct{ error }
 

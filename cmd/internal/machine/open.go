@@ -12,6 +12,7 @@ import (
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
+	"github.com/packstone/packstone/catalog/mirror"
 	"github.com/packstone/packstone/cmd/internal/config"
 	"github.com/packstone/packstone/crypto"
 )
@@ -177,6 +178,22 @@ func (m *Machine) OpenAnyKeys(ctx context.Context) (*catalog.Repository, error) 
 	return repo, err
 }
 
+// OpenAnew drops what this machine has cached of the repository, and opens it. It keeps what must not
+// be lost.
+func (m *Machine) OpenAnew(ctx context.Context) (*catalog.Repository, error) {
+	repo, _, err := m.OpenRepository(ctx, MayRead|MayWrite|BypassCache)
+	if err != nil {
+		return nil, err
+	}
+	cache := catalog.OpenCache(m.CacheDirectory(repo.Format.Repository))
+	cache.Clear()
+	if err := mirror.Remove(mirror.Path(cache)); err != nil {
+		return nil, err
+	}
+	repo, _, err = m.OpenRepository(ctx, MayRead|MayWrite)
+	return repo, err
+}
+
 // OpenAsOwner opens the repository with the owner's key at hand, to change who may do what.
 func (m *Machine) OpenAsOwner(ctx context.Context) (repo *catalog.Repository, owner crypto.Signer, err error) {
 	if repo, err = m.OpenAnyKeys(ctx); err != nil {
@@ -195,6 +212,19 @@ func (m *Machine) Speak(repo *catalog.Repository, named string) (host string, er
 		}
 	}
 	return host, repo.MaySpeakFor(host)
+}
+
+// Attester returns the key with which packs are said to be sound: the Decider's, if writers rely on
+// that.
+func (m *Machine) Attester(repo *catalog.Repository) (*crypto.Signer, error) {
+	by, err := m.Decider(repo)
+	if err == nil {
+		err = repo.MayAttest(by)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--attest: %w: packstone key collector add NAME --attest makes a key that may, and the owner's key may too", err)
+	}
+	return &by, nil
 }
 
 // Decider returns the key for forgetting, holding and deleting: that of a collector whose file is

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/crypto"
 )
 
@@ -77,4 +78,18 @@ func (env Env) other() Env {
 		}
 	}
 	return other
+}
+
+// RefuseSame refuses to copy from the repository of another Machine to that of this one if both have
+// the same address.
+func (m *Machine) RefuseSame(other *Machine) error {
+	from, err := other.Repository()
+	if err != nil {
+		return err
+	}
+	to, err := m.Repository()
+	if err == nil && from.String() == to.String() {
+		err = catalog.Misuse("%s would be copied to itself: name another repository with -r or --from", to)
+	}
+	return err
 }

@@ -139,8 +139,25 @@ func (m *Machine) Reissue(ctx context.Context, repo *catalog.Repository, owner c
 	return own, made, err
 }
 
-// TryDirectory makes a directory for key files, and returns an error if none can be written there.
-func TryDirectory(directory string) error {
+// Rotate changes a repository to a new domain if r says that it is needed, and then does what Reissue
+// does. If the change was made, its errors say so.
+func (m *Machine) Rotate(ctx context.Context, repo *catalog.Repository, owner crypto.Signer, r *admin.Rotation, directory string) (own OwnKeys, made []Reissued, err error) {
+	if directory != "" {
+		if err := tryDirectory(directory); err != nil {
+			return own, nil, fmt.Errorf("nothing was changed: %w", err)
+		}
+	}
+	if err := r.Make(ctx, owner); err != nil {
+		return own, nil, err
+	}
+	if own, made, err = m.Reissue(ctx, repo, owner, directory); err != nil {
+		err = fmt.Errorf("the repository is written with domain %d; to make the key files that are missing, run the same command again: %w", repo.Config.Domain, err)
+	}
+	return own, made, err
+}
+
+// tryDirectory makes a directory for key files, and returns an error if none can be written there.
+func tryDirectory(directory string) error {
 	if err := os.MkdirAll(directory, 0o700); err != nil {
 		return fmt.Errorf("make a directory for key files: %w", err)
 	}

@@ -63,8 +63,8 @@ func (m *Machine) Sheet(ctx context.Context, withIdentity bool) (s sheet.Sheet, 
 	return admin.SheetOf(repo, address, identities.Identities)
 }
 
-// ReadSheet reads the sheet in a file, or in standard input if the name is "-". Its errors do not
-// name the file unless it cannot be opened.
+// ReadSheet reads the whole sheet in a file, or in standard input if the name is "-". It fails with
+// catalog.ErrMisuse if that is a share.
 func (m *Machine) ReadSheet(name string) (sheet.Sheet, error) {
 	in, err := m.openSheet(name)
 	if err != nil {
@@ -75,12 +75,32 @@ func (m *Machine) ReadSheet(name string) (sheet.Sheet, error) {
 	if s.Identity != nil {
 		m.warnReadable(name)
 	}
-	return s, err
+	switch {
+	case err != nil:
+		return s, fmt.Errorf("read sheet %s: %w", name, err)
+	case s.Share != nil:
+		return s, catalog.Misuse("%s is share %d of %d, any %d of which have the identity: put them together with packstone key join", name,
+			s.Share.Number, s.Share.Total, s.Share.Threshold)
+	}
+	return s, nil
 }
 
-// ReadSheets reads all sheets in a file, or in standard input if the name is "-". It fails only if
-// the file cannot be opened.
-func (m *Machine) ReadSheets(name string) ([]sheet.Part, error) {
+// JoinSheets puts together the shares in files, each of which may hold several; "-" is standard
+// input. It fails if a file cannot be opened, or if there are too few good shares.
+func (m *Machine) JoinSheets(names []string) (*sheet.Joined, error) {
+	var parts []sheet.Part
+	for _, name := range names {
+		found, err := m.readSheets(name)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, found...)
+	}
+	return sheet.Join(parts)
+}
+
+// readSheets reads all sheets in a file. It fails only if the file cannot be opened.
+func (m *Machine) readSheets(name string) ([]sheet.Part, error) {
 	in, err := m.openSheet(name)
 	if err != nil {
 		return nil, err
@@ -120,6 +140,20 @@ func (m *Machine) OpenFromSheet(ctx context.Context, s sheet.Sheet) (*catalog.Re
 		return nil, err
 	}
 	return repo, admin.CheckSheet(repo, s)
+}
+
+// TakeIdentity proves that what a sheet says is true of the repository, unless offline, and writes
+// the sheet's identity to a file, unless that is "".
+func (m *Machine) TakeIdentity(ctx context.Context, s sheet.Sheet, file string, offline bool) error {
+	if !offline {
+		if _, err := m.OpenFromSheet(ctx, s); err != nil {
+			return err
+		}
+	}
+	if file == "" {
+		return nil
+	}
+	return WriteSheetIdentity(file, s)
 }
 
 // WriteSheetIdentity writes the identity of a sheet to a file, with the owner whom to trust. It

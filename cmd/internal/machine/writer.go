@@ -130,6 +130,14 @@ func (m *Machine) HostIn(repo *catalog.Repository) (string, error) {
 	return m.ThisHost(repo.Format.Repository)
 }
 
+// NoticeHost returns the host in notices: one that is known where the repository cannot be reached.
+func (m *Machine) NoticeHost() string {
+	if host, err := m.NamedHost(); host != "" && err == nil {
+		return host
+	}
+	return Name()
+}
+
 // Name returns the machine's name.
 func Name() string {
 	name, err := os.Hostname()

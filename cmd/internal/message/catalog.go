@@ -3,6 +3,7 @@ package message
 import (
 	"fmt"
 
+	"github.com/packstone/packstone/catalog/mirror"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/check"
 )
@@ -16,6 +17,11 @@ type Rebuild struct {
 	Chunks    int64  `json:"chunks" doc:"Different chunks in them."`
 	Files     int64  `json:"files" doc:"Paths that are listed in the view files."`
 	Mirror    string `json:"mirror" doc:"The SQLite file."`
+}
+
+// RebuildOf says what the mirror in a file has, and how many chunks the index.
+func RebuildOf(c mirror.Counts, chunks int64, file string) Rebuild {
+	return Rebuild{Records: c.Records, Snapshots: c.Snapshots, IndexRuns: c.IndexRuns, Packs: c.Packs, Chunks: chunks, Files: c.Files, Mirror: file}
 }
 
 // Verify is what catalog verify prints as JSON at its end.
@@ -53,4 +59,18 @@ func (m Rebuild) Text() string {
 	return fmt.Sprintf("rebuilt from %s records: %s snapshots, %s index runs, %s packs, %s chunks, %s paths\nmirror: %s",
 		output.Count(m.Records), output.Count(m.Snapshots), output.Count(m.IndexRuns), output.Count(m.Packs), output.Count(m.Chunks),
 		output.Count(m.Files), m.Mirror)
+}
+
+// CatalogDate is what catalog date prints as JSON.
+type CatalogDate struct {
+	Records int  `json:"records" doc:"How many records were dated, or would be."`
+	DryRun  bool `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
+}
+
+// Text is the message for people.
+func (m CatalogDate) Text() string {
+	if m.DryRun {
+		return fmt.Sprintf("dry run: would date %s as their hosts claim", output.Plural(m.Records, "record"))
+	}
+	return fmt.Sprintf("dated %s as their hosts claim", output.Plural(m.Records, "record"))
 }

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -54,6 +55,36 @@ func DamageOf(findings []check.Finding) (all []Damage) {
 		all = append(all, Damage{Object: f.Object, Error: f.Err.Error(), Files: output.Names(f.Files)})
 	}
 	return all
+}
+
+// hurtListed is how many of the files that a damaged object hurts are named unless all are to be.
+const hurtListed = 20
+
+// TellDamage tells what is wrong, and the files that it hurts.
+func TellDamage(out *output.Printer, during string, findings []Damage, all bool) {
+	for _, f := range findings {
+		out.Problem(f.Object, during, errors.New(f.Error))
+		listed := len(f.Files)
+		if !all {
+			listed = min(listed, hurtListed)
+		}
+		for _, name := range f.Files[:listed] {
+			out.Note("  hurts %s", name)
+		}
+		if more := len(f.Files) - listed; more > 0 {
+			out.Note("  and hurts %s more; -v names all", output.Plural(more, "file"))
+		}
+	}
+}
+
+// TellRemarks tells what was not checked, and what is no fault.
+func TellRemarks(out *output.Printer, unchecked, notes []string) {
+	for _, text := range unchecked {
+		out.Warn(output.Warning{Message: "not checked: " + text})
+	}
+	for _, text := range notes {
+		out.Note("note: %s", output.Name(text))
+	}
 }
 
 // Text is the message for people.

@@ -8,6 +8,7 @@ import (
 	"github.com/packstone/packstone/archive/store/count"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline/copy"
 )
 
 // Copy is what copy prints as JSON at its end.
@@ -43,6 +44,15 @@ type Copied struct {
 // CopiedOf is a snapshot that is not copied yet.
 func CopiedOf(s *catalog.Snapshot) Copied {
 	return Copied{Original: s.ID.String(), Set: output.Name(s.Set), Hostname: output.Name(s.Host), Time: s.Time}
+}
+
+// Weigh says what copies would take: of each that is missing, its weight.
+func (m *Copy) Weigh(missing []*catalog.Snapshot, weights []copy.Weight) {
+	for i, w := range weights {
+		row := CopiedOf(missing[i])
+		row.Files, row.Bytes, row.Read = w.Files, w.Bytes, w.Read
+		m.Snapshots, m.BytesRead = append(m.Snapshots, row), m.BytesRead+w.Read
+	}
 }
 
 // What says what a snapshot is of.

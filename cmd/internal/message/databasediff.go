@@ -2,6 +2,7 @@ package message
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/packstone/packstone/catalog"
@@ -30,6 +31,24 @@ func TableChangeOf(r rowdiff.Result, keys []string) TableChange {
 	return m
 }
 
+// TableChangeText is the same for people, a line each; more is how many other rows differ.
+func TableChangeText(r rowdiff.Result, keys []string, more int64) []string {
+	switch r.Only {
+	case rowdiff.Removed:
+		return []string{fmt.Sprintf("table %s: only in the first snapshot, with %s", output.Name(r.Table), output.Plural(r.Rows, "row"))}
+	case rowdiff.Added:
+		return []string{fmt.Sprintf("table %s: only in the second snapshot, with %s", output.Name(r.Table), output.Plural(r.Rows, "row"))}
+	}
+	lines := []string{fmt.Sprintf("table %s: %d added, %d removed, %d changed", output.Name(r.Table), r.Added, r.Removed, r.Changed)}
+	for _, line := range slices.Concat(r.Columns, keys) {
+		lines = append(lines, "  "+line)
+	}
+	if more > 0 {
+		lines = append(lines, fmt.Sprintf("  and %d more", more))
+	}
+	return lines
+}
+
 // DatabaseDiff is what db diff prints as JSON at its end.
 type DatabaseDiff struct {
 	Source        string  `json:"source_snapshot" doc:"The first snapshot."`
@@ -42,6 +61,17 @@ type DatabaseDiff struct {
 	Inserts       int64   `json:"inserts" doc:"Rows that the script inserts."`
 	Updates       int64   `json:"updates" doc:"Rows that the script sets back."`
 	TotalDuration float64 `json:"total_duration" doc:"Seconds."`
+}
+
+// Count counts a table that was compared, and tells whether it differs.
+func (m *DatabaseDiff) Count(r rowdiff.Result) bool {
+	m.Tables++
+	if r.Equal() {
+		return false
+	}
+	m.Differ++
+	m.Added, m.Removed, m.Changed = m.Added+r.Added, m.Removed+r.Removed, m.Changed+r.Changed
+	return true
 }
 
 // Text is the message for people; script names the file that was written, "" if none.

@@ -20,6 +20,11 @@ type Change struct {
 	RowsNow  int64       `json:"rows_now,omitempty" doc:"Of a table with --live: rows as it is now."`
 }
 
+// Text is the message for people.
+func (m Change) Text() string {
+	return fmt.Sprintf("%-4s %s", m.Modifier, Place(string(m.Source), string(m.Path)))
+}
+
 // Diff is what diff prints as JSON at its end.
 type Diff struct {
 	Source          string    `json:"source_snapshot" doc:"The first snapshot."`

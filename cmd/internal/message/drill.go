@@ -192,6 +192,18 @@ func LastDrillOf(d *drill.Latest, now time.Time) LastDrill {
 	return row
 }
 
+// LastDrillsOf are the last drills of sets and hosts, and how many of them have failed.
+func LastDrillsOf(all []*drill.Latest, now time.Time) (rows []LastDrill, failed int) {
+	rows = []LastDrill{}
+	for _, last := range all {
+		rows = append(rows, LastDrillOf(last, now))
+		if !last.Passed {
+			failed++
+		}
+	}
+	return rows, failed
+}
+
 // LastDrillTable lists the last drills.
 func LastDrillTable(rows []LastDrill) output.Table {
 	table := output.Table{Head: []string{"SET", "HOST", "RESULT", "DRILLED", "AGE", "RPO", "RTO", "REPORT"}, Right: []int{4, 5, 6}, Cut: []int{0, 1}}

@@ -52,6 +52,13 @@ func ForgetOf(f *admin.Forgetting, snapshots []*catalog.Snapshot) Forget {
 	return m
 }
 
+// UndeleteFor says that nothing of what was forgotten now is deleted for a time.
+func (m *Forget) UndeleteFor(now time.Time, grace time.Duration) {
+	if grace > 0 {
+		m.Until = now.Add(grace)
+	}
+}
+
 // Weigh says what becomes free if each is forgotten alone, and those of gone together.
 func (m *Forget) Weigh(w *collect.Weights, gone []archive.Name) error {
 	for i := range m.Snapshots {

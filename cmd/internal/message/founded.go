@@ -3,6 +3,8 @@ package message
 import (
 	"fmt"
 	"strings"
+
+	"github.com/packstone/packstone/cmd/internal/machine"
 )
 
 // Founded is what init prints as JSON.
@@ -17,6 +19,18 @@ type Founded struct {
 	WriterFile string   `json:"writer_file" doc:"The key that this host backs up with."`
 	Pin        string   `json:"pin,omitempty" doc:"The line by which an identity file trusts the owner, if it could not be put there."`
 	PinIn      []string `json:"pin_in,omitempty" doc:"Where it belongs."`
+}
+
+// FoundedOf says what was made at an address.
+func FoundedOf(address string, made machine.Founded) Founded {
+	m := Founded{
+		Repository: address, ID: made.ID, Owner: made.Owner.Text(), Print: made.Owner.Fingerprint().String(),
+		Recipients: made.Recipients, MoveAway: made.MoveAway, Reused: made.Reused, WriterFile: made.WriterFile, PinIn: made.PinIn,
+	}
+	if len(m.PinIn) > 0 {
+		m.Pin = made.Pin.Line()
+	}
+	return m
 }
 
 // Text is what was made, for a person.

@@ -1,11 +1,14 @@
 package message
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/exitcode"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/keep"
 )
@@ -37,6 +40,46 @@ func KeepOf(r *keep.Report, dry bool) Keep {
 		HeldBytes: r.Withheld.Bytes, Extra: r.Extra.Objects, ExtraBytes: r.Extra.Bytes, Overwritten: r.Overwritten, Missing: r.Missing,
 		Requests: r.Requests(), Lists: r.Lists, Asked: r.Asked, DryRun: dry,
 	}
+}
+
+// KeepOutcome is how a run ended that has ended with err, with what to do about it.
+func KeepOutcome(r *keep.Report, err error) error {
+	switch {
+	case errors.Is(err, keep.ErrUnlocked):
+		return catalog.Refuse("%w: make the bucket with Object Lock, and give it a default retention; see docs/immutability.md", err)
+	case errors.Is(err, store.ErrDenied):
+		return fmt.Errorf("%w: the credentials must be those that packstone doctor --print-policy keeper prints", err)
+	case err != nil && r.Extended.Objects > 0:
+		return fmt.Errorf("%w; extended %s until then, and the next run continues", err, output.Plural(r.Extended.Objects, "lock"))
+	}
+	return err
+}
+
+// KeepProblems are what is wrong after a run, and the exit code for it.
+func KeepProblems(r *keep.Report) (code int, problems []error) {
+	tell := func(is int, format string, args ...any) {
+		code, problems = max(code, is), append(problems, fmt.Errorf(format, args...))
+	}
+	if r.Withheld.Objects > 0 {
+		tell(exitcode.Missing, "%s, %s, are new since %s, which is more than usual: their locks were not extended. Look at packstone snapshots, and run packstone keep --accept-growth if that is right",
+			output.Plural(r.Withheld.Objects, "pack"), output.Bytes(r.Withheld.Bytes), output.Time(r.Since))
+	}
+	if r.OnlyKnown {
+		tell(exitcode.Integrity, "cannot tell what a restore needs, so the locks of what the last run had known were extended, and no others: %w", r.Doubt)
+	} else if r.Doubt != nil {
+		tell(exitcode.Missing, "cannot tell which packs are needed, so the locks of all were extended: %w", r.Doubt)
+	}
+	for _, text := range r.Problems {
+		tell(exitcode.Integrity, "%s", text)
+	}
+	if r.Overwritten > 0 {
+		tell(exitcode.Integrity, "%s that a restore needs were written over or deleted: %s. Their first versions are there and locked", output.Plural(r.Overwritten, "object"),
+			strings.Join(r.OverwrittenFirst, ", "))
+	}
+	if r.Missing > 0 {
+		tell(exitcode.Integrity, "%s that a restore needs are not there; packstone check names them", output.Plural(r.Missing, "pack"))
+	}
+	return code, problems
 }
 
 // Text is the message for people.

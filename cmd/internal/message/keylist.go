@@ -100,6 +100,13 @@ func membersOf(c *catalog.Config, members []catalog.Member, here string) []Membe
 	return rows
 }
 
+// SeeWriters says when each writer has written last.
+func (m KeyList) SeeWriters(seen map[string]time.Time) {
+	for i := range m.Writers {
+		m.Writers[i].LastSeen = output.Moment(seen[m.Writers[i].Name])
+	}
+}
+
 // WriterTable lists writers.
 func WriterTable(rows []Member) output.Table {
 	table := output.Table{Head: []string{"NAME", "HOSTS", "GROUP", "STATE", "SINCE", "LAST SEEN", "KEY"}, Cut: []int{0, 1, 2, 6}}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
 )
 
@@ -15,6 +16,15 @@ type Recipients struct {
 	Removed    []string `json:"removed,omitempty" doc:"Who has been removed, and can go on reading what was written before."`
 	Pin        string   `json:"pin,omitempty" doc:"The line that belongs into a new recipient's identity file, so that the repository's owner is checked."`
 	DryRun     bool     `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
+}
+
+// RecipientsOf says who can read a repository now, or with dry would.
+func RecipientsOf(repo *catalog.Repository, c admin.RecipientChange, dry bool) Recipients {
+	m := Recipients{Config: repo.Config.Number, Recipients: c.Next, Added: c.Added, Removed: c.Removed, DryRun: dry}
+	if len(m.Added) > 0 {
+		m.Pin = admin.PinOf(repo).Line()
+	}
+	return m
 }
 
 // Text is the change for a person.

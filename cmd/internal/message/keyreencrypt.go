@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/retention"
 	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline/copy"
 )
 
 // Reencryption is what key rotate --reencrypt prints as JSON.
@@ -24,6 +27,25 @@ type Reencryption struct {
 type Reencrypted struct {
 	ID  string `json:"id" doc:"The id of the snapshot that was."`
 	New string `json:"new_id,omitempty" doc:"The id of the one that has taken its place."`
+}
+
+// ReencryptionOf says which snapshots of a repository with so many bytes are to be stored anew.
+func ReencryptionOf(anew *copy.Anew, c *catalog.Config, stored int64) (*Reencryption, error) {
+	grace, err := c.GracePeriod()
+	m := &Reencryption{Domain: c.Domain, Grace: retention.Period(grace), Stored: stored, Snapshots: []Reencrypted{}, Left: []string{}}
+	for _, s := range anew.Left {
+		m.Left = append(m.Left, s.ID.String())
+	}
+	return m, err
+}
+
+// Add says which snapshot has taken the place of another one; without an id, that one would.
+func (m *Reencryption) Add(s *catalog.Snapshot, id *archive.Name) {
+	row := Reencrypted{ID: s.ID.String()}
+	if id != nil {
+		row.New = id.String()
+	}
+	m.Snapshots = append(m.Snapshots, row)
 }
 
 // notRevoked says what reencrypting does not take away from anybody.
@@ -53,6 +75,9 @@ func (m *Reencryption) stay() (lines []string) {
 
 // Text is what was done, for a person.
 func (m *Reencryption) Text() string {
+	if m.DryRun {
+		return strings.Join(append(m.Meaning(len(m.Snapshots)), "dry run, nothing was changed"), "\n")
+	}
 	var lines []string
 	for _, row := range m.Snapshots {
 		lines = append(lines, fmt.Sprintf("snapshot %s is now %s", row.ID[:catalog.ShortID], row.New[:catalog.ShortID]))

@@ -6,6 +6,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/admin"
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
 
@@ -22,6 +23,7 @@ type Rotation struct {
 	Lacking []string      `json:"lacking" doc:"Members who need a new key file, which was not made."`
 	DryRun  bool          `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
 
+	of    *admin.Rotation
 	cures []string // how each of those lacking gets its file
 }
 
@@ -32,8 +34,29 @@ type RotatedFile struct {
 	File     string `json:"file" doc:"Where it was written."`
 }
 
+// RotationOf says what a change to a new domain means; c is the configuration before.
+func RotationOf(r *admin.Rotation, c *catalog.Config, dry bool) Rotation {
+	return Rotation{
+		Before: r.Before, Domain: r.Before, Config: c.Number, Know: r.Know, Packs: r.Packs, Bytes: r.Bytes,
+		Renewed: []string{}, Made: []RotatedFile{}, Lacking: []string{}, DryRun: dry, of: r,
+	}
+}
+
+// HandedOver says what became of the key files of a repository's members, with the configuration of
+// now. Those that were made lie in a directory; without one, it lists who lacks a file.
+func (m *Rotation) HandedOver(c *catalog.Config, own machine.OwnKeys, made []machine.Reissued, directory string) {
+	m.Domain, m.Config, m.Renewed = c.Domain, c.Number, append(m.Renewed, own.Renewed...)
+	if directory == "" {
+		m.lack(c, own.Keys)
+	}
+	for _, f := range made {
+		m.Made = append(m.Made, RotatedFile{Name: admin.NameOf(f.Next), Replaces: admin.NameOf(f.Old), File: f.File})
+	}
+}
+
 // Meaning says what a rotation does, to whom, and what it costs.
-func (m Rotation) Meaning(r *admin.Rotation) []string {
+func (m Rotation) Meaning() []string {
+	r := m.of
 	switch {
 	case len(r.Lack) > 0:
 		return []string{fmt.Sprintf("the change to domain %d is not over, since some have no key file of it yet: %s. It is not changed again before that: make the files with -o, or revoke who needs none",
@@ -50,8 +73,8 @@ func (m Rotation) Meaning(r *admin.Rotation) []string {
 	}
 }
 
-// Lack lists who needs a new key file, and how to make it.
-func (m *Rotation) Lack(c *catalog.Config, renewed []string) {
+// lack lists who needs a new key file, and how to make it.
+func (m *Rotation) lack(c *catalog.Config, renewed []string) {
 	of := func(members []catalog.Member, cure string) {
 		for _, member := range admin.Outdated(members, c, renewed) {
 			name := admin.NameOf(member)
@@ -66,6 +89,9 @@ func (m *Rotation) Lack(c *catalog.Config, renewed []string) {
 
 // Text is what was done, for a person.
 func (m Rotation) Text() string {
+	if m.DryRun {
+		return strings.Join(append(m.Meaning(), "dry run, nothing was changed"), "\n")
+	}
 	lines := []string{fmt.Sprintf("configuration %d: the repository is written with domain %d", m.Config, m.Domain)}
 	for _, path := range m.Renewed {
 		lines = append(lines, "the key file "+path+" has the keys of this domain now")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/crypto/sheet"
 )
 
@@ -32,6 +33,17 @@ func SheetOf(s sheet.Sheet) Sheet {
 		m.Identity = s.Of.String()
 	}
 	return m
+}
+
+// Printed is the sheet, or where it was written, for a person.
+func (m Sheet) Printed() string {
+	switch {
+	case m.DryRun:
+		return "dry run: would print the sheet of repository " + m.Repository
+	case m.File == "":
+		return m.Content
+	}
+	return "wrote the sheet of repository " + m.Repository + " to " + m.File
 }
 
 // Text says what was proved, and what was written.
@@ -63,6 +75,19 @@ type Split struct {
 	Total      int      `json:"total" doc:"How many shares there are."`
 	Files      []string `json:"files" doc:"The files of the shares, one for each custodian."`
 	DryRun     bool     `json:"dry_run,omitempty" doc:"Whether nothing was written."`
+}
+
+// SplitOf says into which shares, in files at these paths, a sheet was split, or with dry would be.
+func SplitOf(shares []sheet.Sheet, files []machine.KeyText, dry bool) Split {
+	first := shares[0]
+	m := Split{
+		Repository: first.Owner.Repository, Identity: first.Of.String(), Set: fmt.Sprintf("%x", first.Share.Set[:]),
+		Threshold: first.Share.Threshold, Total: first.Share.Total, DryRun: dry,
+	}
+	for _, file := range files {
+		m.Files = append(m.Files, file.Path)
+	}
+	return m
 }
 
 // Text is the split for a person.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/admin"
 	"github.com/packstone/packstone/cmd/internal/output"
 )
 
@@ -17,14 +19,6 @@ type WriterAdded struct {
 	Replaces string `json:"replaces,omitempty" doc:"The writer whose place it takes, which is revoked."`
 }
 
-// WriterRevoked is what key writer revoke prints as JSON.
-type WriterRevoked struct {
-	Name   string            `json:"name" doc:"The name that the host signed with."`
-	Config uint64            `json:"config" doc:"The number of the configuration that revokes it."`
-	Last   map[string]uint64 `json:"last_valid" doc:"By lane, its last record that counts."`
-	DryRun bool              `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
-}
-
 // WriterBound is what key writer bind prints as JSON.
 type WriterBound struct {
 	Name    string   `json:"name" doc:"The name that the host signs with."`
@@ -36,14 +30,9 @@ type WriterBound struct {
 	DryRun  bool     `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
 }
 
-// Text is the revocation for a person.
-func (m WriterRevoked) Text() string {
-	records := uint64(0)
-	for _, n := range m.Last {
-		records += n
-	}
-	return fmt.Sprintf("revoked writer %s with configuration %d: its %s stay, and what it writes from now on is ignored\n"+
-		"take away its access to the storage too", m.Name, m.Config, output.Plural(records, "record"))
+// BoundOf says under which terms a writer is now, or with dry would be.
+func BoundOf(m catalog.Member, c *catalog.Config, dry bool) WriterBound {
+	return WriterBound{Name: admin.NameOf(m), Hosts: m.Hosts, Unbound: m.Hosts == nil, Group: m.Group, Roles: m.Roles, Config: c.Number, DryRun: dry}
 }
 
 // Text is the change for a person.
@@ -66,16 +55,18 @@ func (m WriterBound) Text() string {
 	return fmt.Sprintf("%s (configuration %d)", text, m.Config)
 }
 
-// CollectorRevoked is what key collector revoke prints as JSON.
-type CollectorRevoked struct {
-	Name   string            `json:"name" doc:"The name that it signed with."`
-	Config uint64            `json:"config" doc:"The number of the configuration that revokes it."`
-	Last   map[string]uint64 `json:"last_valid" doc:"By lane, the last record that counts if it has signed it; gc is its last round, roll its last roll-up."`
-	DryRun bool              `json:"dry_run,omitempty" doc:"Whether nothing was changed."`
-}
-
 // Keeper is a keeper that key keeper list prints.
 type Keeper struct {
 	Name string `json:"name" doc:"Its name."`
 	Key  string `json:"key" doc:"Its public key."`
+}
+
+// KeepersOf lists the keepers of a configuration.
+func KeepersOf(c *catalog.Config) ([]Keeper, output.Table) {
+	rows, table := []Keeper{}, output.Table{Head: []string{"NAME", "KEY"}, Cut: []int{0, 1}}
+	for _, m := range c.Keepers {
+		rows = append(rows, Keeper{Name: admin.NameOf(m), Key: m.Key})
+		table.Rows = append(table.Rows, []string{admin.NameOf(m), m.Key})
+	}
+	return rows, table
 }

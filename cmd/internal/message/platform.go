@@ -161,3 +161,24 @@ func partText(p *platform.Part) string {
 	}
 	return text + "\n"
 }
+
+// UndoPlan says what is going to be put back, a line each. before is the snapshot of what was
+// overwritten; nil: there is none.
+func UndoPlan(r *platform.Report, before *catalog.Snapshot) []string {
+	lines := []string{fmt.Sprintf("the restore of %s to %s is %s", r.Set, r.At, r.State)}
+	for _, part := range r.Sources {
+		if d := part.Database; d != nil {
+			lines = append(lines, fmt.Sprintf("%s: %s gets back what it was; what is there now is kept under another name", part.Name, d.Living))
+		}
+		for _, spot := range part.Places {
+			what := "what came is removed"
+			if spot.Before == platform.Filled && before != nil {
+				what = "the files of snapshot " + before.ShortID() + " come back, and others are removed"
+			} else if spot.Before == platform.Filled {
+				what = "it stays as it is, since it was overwritten without a copy"
+			}
+			lines = append(lines, fmt.Sprintf("%s: %s", Place(part.Name, spot.Below), what))
+		}
+	}
+	return lines
+}

@@ -1,9 +1,12 @@
 package message
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/packstone/packstone/archive/store"
+	"github.com/packstone/packstone/catalog/retention"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/collect"
 )
@@ -45,6 +48,31 @@ func PrunePlanOf(p *collect.Plan, r Repack, file string) Prune {
 		Packs: len(p.Packs), Bytes: p.Bytes, Stored: p.Stored, Later: p.Later, LaterUntil: p.LaterAt, Leftovers: len(p.Sighted),
 		Plan: file, Repack: r, DryRun: true,
 	}
+}
+
+// Outcome is how a run ended that has ended with err, with what to do about it.
+func (m Prune) Outcome(err error) error {
+	switch {
+	case errors.Is(err, collect.ErrTimeUp):
+		return fmt.Errorf("%w (--max-duration): deleted %s, %s; the next run continues", err, output.Plural(m.Packs, "pack"), output.Bytes(m.Bytes))
+	case errors.Is(err, collect.ErrChanged):
+		return fmt.Errorf("%w; nothing was deleted", err)
+	case errors.Is(err, store.ErrDenied) && !errors.Is(err, store.ErrArchived):
+		return fmt.Errorf("%w: the credentials must be allowed to delete, as packstone doctor --print-policy collector prints", err)
+	}
+	return err
+}
+
+// OldVersions says where what was deleted goes on taking room, since the bucket keeps versions; ""
+// if it does not.
+func OldVersions(found store.Protection) string {
+	switch {
+	case !found.Versions:
+		return ""
+	case found.Old > 0:
+		return fmt.Sprintf("the bucket keeps versions: what was deleted takes room until its rule removes it, %s later, and until its lock ends", retention.Period(found.Old))
+	}
+	return "the bucket keeps versions: what was deleted goes on taking room until a rule of its lifecycle removes old versions; see docs/immutability.md"
 }
 
 // Text is the message for people.

@@ -158,3 +158,30 @@ func (r Snapshot) host() string {
 	}
 	return r.Hostname.String() + " by " + r.Writer
 }
+
+// SnapshotsOf are snapshots as JSON.
+func SnapshotsOf(snapshots []*catalog.Snapshot) []Snapshot {
+	rows := make([]Snapshot, len(snapshots))
+	for i, s := range snapshots {
+		rows[i] = SnapshotOf(s)
+	}
+	return rows
+}
+
+// SnapshotRemarks are what is said of snapshots, a line each: their references, and what is not
+// backed up.
+func SnapshotRemarks(rows []Snapshot) string {
+	var lines []string
+	for _, row := range rows {
+		said := strings.TrimSuffix(ReferencesText(row.References, row.Orphans), "\n")
+		for _, out := range row.LeftOut {
+			said += "\n" + out.Text()
+		}
+		for line := range strings.SplitSeq(said, "\n") {
+			if line != "" {
+				lines = append(lines, row.ShortID+" "+line)
+			}
+		}
+	}
+	return strings.Join(lines, "\n")
+}

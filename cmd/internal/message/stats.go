@@ -102,3 +102,14 @@ func StatsTable(by string, rows []StatsRow) output.Table {
 	}
 	return table
 }
+
+// StatsRowsOf are the rows of groups of snapshots, each with its share and its name.
+func StatsRowsOf(groups [][]*catalog.Snapshot, shares []browse.Share, name func(*catalog.Snapshot) string) (rows []StatsRow) {
+	for i, group := range groups {
+		files, size := browse.Sizes(group)
+		rows = append(rows, StatsRow{
+			Group: output.Name(name(group[0])), Time: group[0].Time, Snapshots: len(group), Files: files, TotalSize: size, Added: shares[i].Added, Alone: shares[i].Alone,
+		})
+	}
+	return rows
+}

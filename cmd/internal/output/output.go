@@ -173,21 +173,23 @@ func ownLines(err error) string {
 }
 
 // Summary prints the summary of a run: with JSON the message summary with the fields of m, else
-// text unless Quiet is set.
-func (p *Printer) Summary(m any, text string) {
+// text unless Quiet is set. It returns what Err does.
+func (p *Printer) Summary(m any, text string) error {
 	if p.options.JSON || !p.options.Quiet {
-		p.Message("summary", m, p.Fold(text))
+		return p.Message("summary", m, p.Fold(text))
 	}
+	return p.Err()
 }
 
 // Message prints the result of a verb: with JSON an object of this message type, else the text.
-// Quiet does not suppress it.
-func (p *Printer) Message(kind string, m any, text string) {
+// Quiet does not suppress it. It returns what Err does.
+func (p *Printer) Message(kind string, m any, text string) error {
 	if p.options.JSON {
 		p.result(message(kind, m))
-		return
+	} else {
+		p.result([]byte(clean(text) + "\n"))
 	}
-	p.result([]byte(clean(text) + "\n"))
+	return p.Err()
 }
 
 // List prints rows: with JSON one array, else the table. Quiet does not suppress it.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 )
 
@@ -19,6 +20,37 @@ type Record struct {
 func (Record) JSONSchema() map[string]any {
 	return map[string]any{"type": "object", "description": "A row, by the names of its columns.",
 		"additionalProperties": map[string]any{"type": []string{"string", "number", "null"}}}
+}
+
+// Answer prints the result of a user's query: with JSON one array, row by row, else a table. query
+// calls head with the names of the columns, then row for each row, whose values it may use again.
+func Answer(p *Printer, query func(head func([]string) error, row func([]any) error) error) error {
+	var columns []string
+	head := func(names []string) error {
+		columns = slices.Clone(names)
+		return nil
+	}
+	if p.JSON() {
+		rows := p.Rows()
+		if err := query(head, func(values []any) error { return rows.Add(Record{columns, values}, "") }); err != nil {
+			return err
+		}
+		return rows.Close()
+	}
+	var table Table
+	err := query(head, func(values []any) error {
+		texts := make([]string, len(values))
+		for i, v := range values {
+			texts[i] = Cell(v)
+		}
+		table.Rows = append(table.Rows, texts)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	table.Head, table.Footer = columns, Plural(len(table.Rows), "row")
+	return List(p, []struct{}{}, table)
 }
 
 // MarshalJSON writes the row.

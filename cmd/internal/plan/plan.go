@@ -27,11 +27,12 @@ type Planner struct {
 	Stderr   io.Writer          // takes what commands say beside their output
 	Bucket   config.BucketLogin // for lakes
 	Preview  bool               // nothing is stored, and so nothing is tested
-	Live     bool               // sources are compared with a snapshot: they may have become empty
 	// Dangling is told of rows that refer to what the snapshot lacks.
 	Dangling func(r *catalog.Rule, d *catalog.Dangling)
 	// Warn is called with what the user should know of a source or a file.
 	Warn func(item, text string)
+
+	live bool // sources are compared with a snapshot, and may have become empty
 }
 
 // Plan is what becomes one snapshot.
@@ -126,7 +127,7 @@ func (p *Planner) names(own *machine.OwnFiles, settings *config.Config, names []
 			Open: func(ctx context.Context) (source.Source, error) {
 				m := p.Machine
 				return settings.Open(ctx, name, config.OpenOptions{
-					LeaveOut: own.Paths(), LeftOut: own.LeftOut(p.Warn), Parallel: p.Parallel, AllowEmpty: p.Live,
+					LeaveOut: own.Paths(), LeftOut: own.LeftOut(p.Warn), Parallel: p.Parallel, AllowEmpty: p.live,
 					Stderr: p.Stderr, StateDir: m.DatabaseState(chosen.Set, name, s.Location()), Login: m.Login, Remote: m.RemoteLogin(),
 					Bucket: p.Bucket, Note: func(text string) { p.Warn(name, text) }, Environment: m.Env.ForPrograms,
 					Observer: planned.Fit.Observer(name),
@@ -135,4 +136,19 @@ func (p *Planner) names(own *machine.OwnFiles, settings *config.Config, names []
 		})
 	}
 	return planned, nil
+}
+
+// GoesTo returns the repositories that the settings name for what the arguments name, and the set
+// that they name; none for paths, or where the settings name no repositories.
+func (p *Planner) GoesTo(args []string) (to []string, set string, err error) {
+	settings, err := p.Machine.Settings()
+	if err != nil || len(settings.Repositories) == 0 {
+		return nil, "", err
+	}
+	paths, names, err := settings.Divide(args)
+	if err != nil || len(paths) > 0 {
+		return nil, "", err
+	}
+	chosen, err := settings.Choose(names, p.Set)
+	return chosen.To, chosen.Set, err
 }

@@ -15,11 +15,30 @@ import (
 // file. note is told of it before, so that it is known even if the process ends now; see
 // Room.Borrow.
 func MakeDatabase(ctx context.Context, source, file string, note func(Database) error) (at database.Location, err error) {
-	server, err := config.ReadLocation(file)
-	if err != nil {
-		return at, err
+	return realServers.makeDatabase(ctx, source, file, note)
+}
+
+// DropDatabase drops a database that MakeDatabase has made, within a minute. It is a GiveBack.
+func DropDatabase(d Database) error { return realServers.dropDatabase(d) }
+
+// servers reach the servers on which databases are made.
+type servers struct {
+	asker func(at database.Location) (database.Asker, error)
+}
+
+var realServers = servers{config.AskerOf}
+
+// at finds the server whose URL is in a file, and who asks it.
+func (s servers) at(file string) (server database.Location, asker database.Asker, err error) {
+	if server, err = config.ReadLocation(file); err != nil {
+		return server, nil, err
 	}
-	asker, err := config.AskerOf(server)
+	asker, err = s.asker(server)
+	return server, asker, err
+}
+
+func (s servers) makeDatabase(ctx context.Context, source, file string, note func(Database) error) (at database.Location, err error) {
+	server, asker, err := s.at(file)
 	if err != nil {
 		return at, err
 	}
@@ -33,13 +52,8 @@ func MakeDatabase(ctx context.Context, source, file string, note func(Database) 
 // dropTime is how long dropping a database may take.
 const dropTime = time.Minute
 
-// DropDatabase drops a database that MakeDatabase has made, within a minute. It is a GiveBack.
-func DropDatabase(d Database) error {
-	server, err := config.ReadLocation(d.Server)
-	if err != nil {
-		return err
-	}
-	asker, err := config.AskerOf(server)
+func (s servers) dropDatabase(d Database) error {
+	server, asker, err := s.at(d.Server)
 	if err != nil {
 		return err
 	}

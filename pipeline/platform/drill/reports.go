@@ -9,6 +9,7 @@ import (
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/catalog/view"
 )
 
 // Latest is the last drill of a set of a host.
@@ -52,6 +53,16 @@ func FindReport(reports []*catalog.DrillReport, id string) (*catalog.DrillReport
 		return nil, catalog.Misuse("%s of drills have an id that begins with %s: give more of it", entry.Plural(len(found), "report"), entry.Printable(id))
 	}
 	return found[0], nil
+}
+
+// Pick returns the newest complete snapshot that passes a filter, or with any one of its set and host
+// by chance.
+func Pick(v *view.View, f catalog.Filter, any bool) (*catalog.Snapshot, error) {
+	newest, err := v.Pick("latest", f)
+	if err != nil || !any {
+		return newest, err
+	}
+	return Choose(newest, v.Trusted(v.Snapshots), f), nil
 }
 
 // Choose returns by chance one of the complete snapshots that pass a filter and are of the same set

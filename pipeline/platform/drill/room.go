@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,6 +16,9 @@ import (
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/pipeline/database/scratch"
 )
+
+// ErrBusy: another drill holds the directory of drills.
+var ErrBusy = errors.New("another drill is at work there")
 
 // room is the directory of one drill: what is restored, its servers, and a lease that says whose it
 // is. The lease is locked as long as the process lives; so whoever can lock it may remove the room.
@@ -237,26 +241,64 @@ func removeAll(ctx context.Context, dir string) (err error) {
 	return err
 }
 
-// waitFor locks a file, which it makes if need be, as soon as nobody else holds it.
+// lockPatience is how long to wait for another drill that makes its room, or removes what others have
+// left: it takes moments.
+const lockPatience = time.Minute
+
+// waitFor locks a file, which it makes if need be, as soon as nobody else holds it, and notes there
+// who holds it now. After lockPatience it fails with ErrBusy, and says who that is.
 func waitFor(ctx context.Context, path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("lock the directory of drills: %w", err)
-	}
-	for {
-		got, err := disk.TryLock(file)
-		if got {
-			return file, nil
+	if err == nil {
+		if err = lockWithin(ctx, file, lockPatience); err == nil {
+			err = noteHolder(file)
 		}
-		if err != nil {
-			file.Close()
-			return nil, fmt.Errorf("lock the directory of drills: %w", err)
+	}
+	switch {
+	case err == nil:
+		return file, nil
+	case file != nil:
+		file.Close()
+	}
+	if ctx.Err() != nil {
+		return nil, err
+	}
+	return nil, fmt.Errorf("lock the directory of drills: %w", err)
+}
+
+// lockWithin locks a file within a time.
+func lockWithin(ctx context.Context, file *os.File, patience time.Duration) error {
+	deadline := time.Now().Add(patience)
+	for {
+		if got, err := disk.TryLock(file); got || err != nil {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%w: %s has held %s for %v; if it hangs, end it and drill again: its room is removed then", ErrBusy, holderOf(file), file.Name(), patience)
 		}
 		select {
 		case <-ctx.Done():
-			file.Close()
-			return nil, context.Cause(ctx)
+			return context.Cause(ctx)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// noteHolder writes into a locked file whose lock it is.
+func noteHolder(file *os.File) error {
+	if err := file.Truncate(0); err != nil {
+		return err
+	}
+	_, err := file.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	return err
+}
+
+// holderOf is who has noted that a file is locked.
+func holderOf(file *os.File) string {
+	text := make([]byte, 20)
+	n, _ := file.ReadAt(text, 0)
+	if pid, err := strconv.Atoi(strings.TrimSpace(string(text[:n]))); err == nil {
+		return fmt.Sprintf("the drill of process %d", pid)
+	}
+	return "another process"
 }
