@@ -23,6 +23,7 @@ func newCheck(a *app) *cobra.Command {
 	var readData, subset flagvalue.Share
 	var limit time.Duration
 	var attest, references bool
+	var want demands
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check the repository for damage, loss and bad signatures.",
@@ -32,6 +33,9 @@ pack is read, opened and its chunks compared with their names. Without an identi
 With --attest it says in the repository which packs it has found to be sound, and when. From then on hosts of other groups deduplicate
 against them, and a share, or what --max-duration leaves time for, is of those that were read longest ago. It takes an identity, and the key of
 the owner or of a collector that was admitted with --attest.
+
+With --checksums, the hashes that a bucket keeps of its objects are compared with the names of the packs that are not read, without
+transferring these: it finds what was overwritten, but not what the storage itself has lost.
 
 With --references only one snapshot is tested, the latest unless one is named: whether the files to which rows of its databases
 refer are in it. If some are not, they are named, and the exit code is 6. It takes an identity.`,
@@ -44,6 +48,7 @@ refer are in it. If some are not, they are named, and the exit code is 6. It tak
 	cmd.Flags().Lookup("read-data").NoOptDefVal = wholeShare
 	cmd.Flags().DurationVar(&limit, "max-duration", 0, "stop reading packs after this `time`")
 	cmd.Flags().BoolVar(&attest, "attest", false, "say in the repository which packs were found to be sound, for hosts of other groups and later checks")
+	cmd.Flags().BoolVar(&want.sums, "checksums", false, "compare the checksums that a bucket keeps of the packs that are not read")
 	cmd.Flags().BoolVar(&references, "references", false, "test only whether rows of a snapshot refer to files that are in it")
 	return a.verb(cmd, usesRepository|usesIdentity|usesConcurrency|usesSelection|usesPast|usesVersions, func(ctx context.Context, args []string) error {
 		if err := refuseTogether(references, cmd.Flags().Changed); err != nil {
@@ -69,11 +74,10 @@ refer are in it. If some are not, they are named, and the exit code is 6. It tak
 			return usage("--read-data=%s: want a share such as 5%%", &readData)
 		}
 		o.ReadData, o.Percent = readData.Given, readData.Percent
-		how := attestNever
 		if attest {
-			how = attestAlways
+			want.attest = attestAlways
 		}
-		_, err := a.check(ctx, o, how)
+		_, err := a.check(ctx, o, want)
 		return err
 	})
 }
@@ -108,10 +112,16 @@ const (
 	attestAlways
 )
 
+// demands are what a check does besides looking for damage in what it reads.
+type demands struct {
+	attest attesting
+	sums   bool // compare the storage's checksums
+}
+
 // check looks for damage, and prints and returns what it found; nil if it did not come to its end.
-func (a *app) check(ctx context.Context, o check.Options, attest attesting) (*message.Check, error) {
+func (a *app) check(ctx context.Context, o check.Options, want demands) (*message.Check, error) {
 	needed := machine.MayRead | machine.MayWrite | machine.BypassCache | machine.EvenBroken
-	switch attest {
+	switch want.attest {
 	case attestAllowed:
 		needed |= machine.MayDecide
 	case attestAlways:
@@ -121,7 +131,12 @@ func (a *app) check(ctx context.Context, o check.Options, attest attesting) (*me
 	if err != nil {
 		return nil, err
 	}
-	if o.By, err = a.attester(ctx, repo, attest); err != nil {
+	if want.sums {
+		if o.Sums = storage.Summer(); o.Sums == nil {
+			return nil, usage("--checksums: %s tells no checksums; --read-data reads the packs instead", storage.Location())
+		}
+	}
+	if o.By, err = a.attester(ctx, repo, want.attest); err != nil {
 		return nil, err
 	}
 	stop := a.out.Progress(meter.Of(o.Progress))
@@ -137,7 +152,7 @@ func (a *app) check(ctx context.Context, o check.Options, attest attesting) (*me
 	a.out.Summary(m, m.Text())
 	a.tellRequests(m.Requests)
 	if len(m.Findings) > 0 {
-		return &m, exitWith(exitIntegrity, "found %s (listed above); packstone repair stores again what the sources or a mirror still have", output.Plural(len(m.Findings), "problem"))
+		return &m, exitWith(exitIntegrity, "found %s (listed above); packstone repair stores again what the sources or a mirror still have, and lists packs that the index has lost", output.Plural(len(m.Findings), "problem"))
 	}
 	return &m, a.out.Err()
 }

@@ -18,31 +18,40 @@ import (
 	"github.com/packstone/packstone/pipeline/check"
 )
 
-// fromSource is the word of --from that is no repository.
-const fromSource = "source"
+// fromSource and fromPacks are the words of --from that are no repository.
+const (
+	fromSource = "source"
+	fromPacks  = "packs"
+)
 
 func newRepair(a *app) *cobra.Command {
 	var from string
 	cmd := &cobra.Command{
-		Use:   "repair --from source|REPOSITORY [SET|SOURCE|PATH...]",
-		Short: "Repair damage from the sources or from a mirror.",
+		Use:   "repair --from source|packs|REPOSITORY [SET|SOURCE|PATH...]",
+		Short: "Repair damage from the sources, a mirror or the packs themselves.",
 		Long: `Reads every pack to find damage. --from source backs up what you name, reading everything again, and
 stores what the damaged packs contained in new ones, where restores of old snapshots find it too;
 what the sources no longer have stays lost. --from REPOSITORY replaces each damaged object by the
 same object of a mirror, that is, a copy of this repository with the same objects; this needs the
-right to overwrite.`,
+right to overwrite.
+
+--from packs is for an index that is lost or damaged: it reads each pack that no index run lists,
+and those alone, and lists them again. It needs the owner's key, or that of a collector made with
+--repack.`,
 		Example: `  packstone repair --from source platform
   packstone repair --from s3://mirror/platform`,
 	}
-	cmd.Flags().StringVar(&from, "from", "", "`where` good copies are: source, or the address of a mirror")
+	cmd.Flags().StringVar(&from, "from", "", "`where` good copies are: source, packs, or the address of a mirror")
 	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun|usesSelection|usesConcurrency, func(ctx context.Context, args []string) error {
 		switch {
 		case from == "":
-			return usage("say with --from where good copies are: source, or the address of a mirror")
+			return usage("say with --from where good copies are: source, packs, or the address of a mirror")
 		case from == fromSource:
 			return a.repairFromSource(ctx, args)
+		case from == fromPacks && len(args) == 0:
+			return a.repairIndex(ctx)
 		case len(args) > 0:
-			return usage("a mirror has no sources: repair --from source %s takes them from here", strings.Join(args, " "))
+			return usage("%s has no sources: repair --from source %s takes them from here", from, strings.Join(args, " "))
 		}
 		return a.repairFromMirror(ctx, from)
 	})
