@@ -176,7 +176,11 @@ func (r *Repository) readLogOnce(ctx context.Context) (*Log, error) {
 		return nil, err
 	}
 	log := r.chain(rolled, records, problems)
-	return log, r.compare(ctx, log)
+	if err := r.compare(ctx, log); err != nil {
+		return log, err
+	}
+	r.tidyCache(log)
+	return log, nil
 }
 
 // errVoid: the owner has declared an object void.

@@ -3,11 +3,14 @@ package pipeline_test
 import (
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/archive/store/memory"
+	"github.com/packstone/packstone/archive/store/storetest"
+	"github.com/packstone/packstone/pipeline"
 	"github.com/packstone/packstone/pipeline/check"
 )
 
@@ -40,6 +43,39 @@ func TestCopyBackTakesOnlyWhatTheNameSays(t *testing.T) {
 			t.Errorf("%s: left %q, %v; want %q", name, got, err, test.left)
 		}
 	}
+}
+
+// A repair from the source stores what the lost pack held, and reads no pack for it.
+func TestARepairFromTheSourceStoresExactlyWhatIsLost(t *testing.T) {
+	w := newWorld(t)
+	now := randomSource(30, 20_000, 1)
+	w.mustBackup(now)
+	lost := w.names("packs/")[0]
+	w.lose(lost)
+	report := checked(t, w, check.Options{ReadData: true})
+	i := slices.IndexFunc(report.Findings, func(f check.Finding) bool { return f.Object == lost })
+	if i < 0 {
+		t.Fatalf("a check finds %v, want %s", report.Findings, lost)
+	}
+	hurt := uint64(len(report.Findings[i].Files)) // each is one chunk
+	o := w.options(now)
+	o.Force, o.Lost, o.Progress = true, report.Bad, new(pipeline.Progress)
+	calls := &storetest.Faulty{Store: w.store}
+	if _, err := w.backup(calls, o); err != nil {
+		t.Fatal(err)
+	}
+	if n := o.Progress.ChunksNew.Load(); n != hurt || hurt == 0 {
+		t.Errorf("%d chunks are stored again of %d that are lost", n, hurt)
+	}
+	for _, call := range calls.Calls() {
+		if call.Op == storetest.Get && kindOf(call.Name) == "packs" {
+			t.Errorf("the repair reads %s", call.Name)
+		}
+	}
+	if report := checked(t, w, check.Options{ReadData: true}); len(report.Findings) > 0 || len(report.Healed) != 1 {
+		t.Errorf("afterwards: %v, healed %v", report.Findings, report.Healed)
+	}
+	w.same(0, now)
 }
 
 func TestOnlyObjectsNamedByTheirHashAreContent(t *testing.T) {

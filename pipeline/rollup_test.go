@@ -2,6 +2,9 @@ package pipeline_test
 
 import (
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -96,6 +99,50 @@ func TestARollUpLeavesWhatCountsAsItIs(t *testing.T) {
 	if n := len(w.names("index/")); n > 12 {
 		t.Errorf("%d index runs", n)
 	}
+}
+
+// cached lists the objects in the cache.
+func (w *world) cached() (names []string) {
+	w.t.Helper()
+	objects := os.DirFS(filepath.Join(w.cache, "objects"))
+	err := fs.WalkDir(objects, ".", func(path string, e fs.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() {
+			names = append(names, path)
+		}
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return names
+}
+
+func TestTheCacheDoesNotKeepWhatIsRolledUp(t *testing.T) {
+	w := newWorld(t)
+	now := randomSource(4, 9_000, 1)
+	w.letForget()
+	var counts []int
+	for round := range 4 {
+		for day := range 6 {
+			now.change("dir/file001.bin", randomBytes(9_000, uint64(30+10*round+day)))
+			w.forget(w.mustBackup(now).ID)
+			w.mustCollect(func(o *collect.Options) { o.RollAfter, o.DeadAfter = 1000, 0 })
+		}
+		w.mustBackup(now)
+		w.mustCollect(rolling)
+		w.mustBackup(now)
+		counts = append(counts, len(w.cached()))
+	}
+	if last := counts[len(counts)-1]; last > counts[1]+2 {
+		t.Errorf("the cache has %d objects after the rounds: %q", counts, w.cached())
+	}
+	w.requests("an unchanged backup after the cache was tidied", 13, func(s store.Store) {
+		if _, err := w.backup(s, w.options(now)); err != nil {
+			t.Fatal(err)
+		}
+	})
+	w.check()
+	w.same(0, now)
 }
 
 func TestARollUpGoesOnAfterAnyFault(t *testing.T) {

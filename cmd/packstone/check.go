@@ -19,12 +19,14 @@ func newCheck(a *app) *cobra.Command {
 	var readData, subset flagvalue.Share
 	var limit time.Duration
 	var attest, references bool
+	var want demands
 	cmd := described("check", cobra.MaximumNArgs(1))
 	cmd.Flags().Var(&subset, "read-data-subset", "read this `share` of the packs, such as 5%: the same as --read-data=5%")
 	cmd.Flags().Var(&readData, "read-data", "read every pack, or this `share` of them, such as 5%")
 	cmd.Flags().Lookup("read-data").NoOptDefVal = wholeShare
 	cmd.Flags().DurationVar(&limit, "max-duration", 0, "stop reading packs after this `time`")
 	cmd.Flags().BoolVar(&attest, "attest", false, "say in the repository which packs were found to be sound, for hosts of other groups and later checks")
+	cmd.Flags().BoolVar(&want.sums, "checksums", false, "compare the checksums that a bucket keeps of the packs that are not read")
 	cmd.Flags().BoolVar(&references, "references", false, "test only whether rows of a snapshot refer to files that are in it")
 	return a.verb(cmd, usesRepository|usesIdentity|usesConcurrency|usesSelection|usesPast|usesVersions, func(ctx context.Context, args []string) error {
 		if err := refuseTogether(references, cmd.Flags().Changed); err != nil {
@@ -50,11 +52,10 @@ func newCheck(a *app) *cobra.Command {
 			return usage("--read-data=%s: want a share such as 5%%", &readData)
 		}
 		o.ReadData, o.Percent = readData.Given, readData.Percent
-		how := attestNever
 		if attest {
-			how = attestAlways
+			want.attest = attestAlways
 		}
-		_, err := a.check(ctx, o, how)
+		_, err := a.check(ctx, o, want)
 		return err
 	})
 }
@@ -89,10 +90,16 @@ const (
 	attestAlways
 )
 
+// demands are what a check does besides looking for damage in what it reads.
+type demands struct {
+	attest attesting
+	sums   bool // compare the storage's checksums
+}
+
 // check looks for damage, and prints and returns what it found; nil if it did not come to its end.
-func (a *app) check(ctx context.Context, o check.Options, attest attesting) (*message.Check, error) {
+func (a *app) check(ctx context.Context, o check.Options, want demands) (*message.Check, error) {
 	needed := machine.MayRead | machine.MayWrite | machine.BypassCache | machine.EvenBroken
-	switch attest {
+	switch want.attest {
 	case attestAllowed:
 		needed |= machine.MayDecide
 	case attestAlways:
@@ -102,11 +109,16 @@ func (a *app) check(ctx context.Context, o check.Options, attest attesting) (*me
 	if err != nil {
 		return nil, err
 	}
-	if attest != attestNever {
+	if want.sums {
+		if o.Sums = storage.Summer(); o.Sums == nil {
+			return nil, usage("--checksums: %s tells no checksums; --read-data reads the packs instead", storage.Location())
+		}
+	}
+	if want.attest != attestNever {
 		o.By, err = a.Attester(repo)
 		if err == nil {
 			err = a.letForget(ctx, repo, *o.By)
-		} else if attest == attestAllowed {
+		} else if want.attest == attestAllowed {
 			err = nil
 		}
 		if err != nil {
@@ -126,7 +138,7 @@ func (a *app) check(ctx context.Context, o check.Options, attest attesting) (*me
 	err = a.out.Summary(m, m.Text())
 	a.tellRequests(m.Requests)
 	if len(m.Findings) > 0 {
-		return &m, exitWith(exitIntegrity, "found %s (listed above); packstone repair stores again what the sources or a mirror still have", output.Plural(len(m.Findings), "problem"))
+		return &m, exitWith(exitIntegrity, "found %s (listed above); packstone repair stores again what the sources or a mirror still have, and lists packs that the index has lost", output.Plural(len(m.Findings), "problem"))
 	}
 	return &m, err
 }

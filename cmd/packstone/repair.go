@@ -20,21 +20,26 @@ import (
 	"github.com/packstone/packstone/pipeline/check"
 )
 
-// fromSource is the word of --from that is no repository.
-const fromSource = "source"
+// fromSource and fromPacks are the words of --from that are no repository.
+const (
+	fromSource = "source"
+	fromPacks  = "packs"
+)
 
 func newRepair(a *app) *cobra.Command {
 	var from string
 	cmd := described("repair", nil)
-	cmd.Flags().StringVar(&from, "from", "", "`where` good copies are: source, or the address of a mirror")
+	cmd.Flags().StringVar(&from, "from", "", "`where` good copies are: source, packs, or the address of a mirror")
 	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun|usesSelection|usesConcurrency, func(ctx context.Context, args []string) error {
 		switch {
 		case from == "":
-			return usage("say with --from where good copies are: source, or the address of a mirror")
+			return usage("say with --from where good copies are: source, packs, or the address of a mirror")
 		case from == fromSource:
 			return a.repairFromSource(ctx, args)
+		case from == fromPacks && len(args) == 0:
+			return a.repairIndex(ctx)
 		case len(args) > 0:
-			return usage("a mirror has no sources: repair --from source %s takes them from here", strings.Join(args, " "))
+			return usage("%s has no sources: repair --from source %s takes them from here", from, strings.Join(args, " "))
 		}
 		return a.repairFromMirror(ctx, from)
 	})

@@ -90,11 +90,11 @@ func (a *app) checkJob(ctx context.Context, _ daemon.Job, r *daemon.Result) erro
 	job := settings.Jobs.Check
 	o := check.Options{MaxDuration: job.Limit(), Parallel: a.flags.concurrency, Seed: uint64(time.Now().UnixNano()), Progress: new(pipeline.Progress)}
 	o.Percent, o.ReadData = job.Share()
-	attest := attestNever
+	want := demands{sums: job.Checksums}
 	if o.ReadData {
-		attest = attestAllowed
+		want.attest = attestAllowed
 	}
-	found, err := a.check(ctx, o, attest)
+	found, err := a.check(ctx, o, want)
 	if found != nil {
 		r.BytesRead = int64(found.BytesRead)
 	}

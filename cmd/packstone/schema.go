@@ -37,6 +37,7 @@ var messages = map[string]any{
 	"drill_report":      message.Drill{},
 	"doctor":            message.Doctor{},
 	"repair":            message.Repair{},
+	"relist":            message.Relist{},
 	"key_generate":      message.Identity{},
 	"key_list":          message.KeyList{},
 	"key_recipients":    message.Recipients{},

@@ -33,14 +33,15 @@ func (c *check) readVerified(ctx context.Context) (err error) {
 	return nil
 }
 
-// tellSince reports since when all packs are verified.
+// tellSince reports how much was verified, and since when all of that was.
 func (c *check) tellSince() {
-	c.report.Unverified, c.report.Since = 0, time.Time{}
+	c.report.Unverified, c.report.UnverifiedBytes, c.report.Since = 0, 0, time.Time{}
 	oldest := uint32(0)
-	for name := range c.present {
+	for name, listed := range c.present {
 		at := c.when(name)
 		if at == 0 {
 			c.report.Unverified++
+			c.report.UnverifiedBytes += uint64(listed.Size)
 		} else if oldest == 0 || at < oldest {
 			oldest = at
 		}

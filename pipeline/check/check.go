@@ -25,6 +25,7 @@ type Options struct {
 	Percent     float64        // of the packs to read, those first that were verified longest ago; all if 0
 	Seed        uint64         // another choice each time of those that never were
 	MaxDuration time.Duration  // stop reading packs after this; no limit if 0
+	Sums        store.Summer   // compare the checksums that the storage tells of packs that are not read; nil: none
 	By          *crypto.Signer // the owner or a verifier, who says then which packs are sound; nil: nobody does
 	Parallel    int            // packs at once; 2 if 0
 	Progress    *pipeline.Progress
@@ -40,14 +41,17 @@ type Finding struct {
 // Report is what was checked, and what was found.
 type Report struct {
 	Records, Snapshots, Packs, PacksRead uint64
+	Bytes                                uint64 // of all packs
 	Chunks, BytesRead                    uint64
+	Summed                               uint64    // packs that were not read, and have the checksum that their name says
 	Attested                             uint64    // packs that were said to be sound
 	Unverified                           uint64    // packs of which nobody has said so yet
+	UnverifiedBytes                      uint64    // of these
 	Since                                time.Time // since when all others were verified; zero where there are none
 	Unused                               uint64    // packs that no index names: leftovers of interrupted runs
 	UnusedBytes                          uint64
 	Findings                             []Finding
-	Healed                               []Finding             // packs that are damaged or missing, of which every chunk lies somewhere else too
+	Healed                               []Finding             // packs and index runs that are damaged or missing, and of which others have all that is needed
 	Bad                                  map[archive.Name]bool // packs that are damaged, missing or cut short, healed or not
 	Unchecked                            []string              // what could not be checked with the keys at hand
 	Notes                                []string              // what a person should know, and that is no fault
@@ -55,20 +59,22 @@ type Report struct {
 
 // check is one run of Check.
 type check struct {
-	repo    *catalog.Repository
-	o       Options
-	log     *catalog.Log
-	index   *index.Index
-	report  *Report
-	present map[archive.Name]*archive.Pack // packs in the store, as the listing tells them
-	closed  bool                           // no key at hand opens some of the index runs
-	refs    *catalog.RefsReader
+	repo     *catalog.Repository
+	o        Options
+	log      *catalog.Log
+	index    *index.Index
+	report   *Report
+	present  map[archive.Name]*archive.Pack // packs in the store, as the listing tells them
+	closed   bool                           // no key at hand opens some of the index runs
+	unlisted int                            // packs that are needed and that no index run at hand lists
+	refs     *catalog.RefsReader
 
 	snapshots []*catalog.Snapshot
 	heard     map[archive.Name]*testimony         // pack → what index runs say of it
 	borrowed  map[borrowing]map[archive.Name]bool // → packs
 	verified  map[uint64]*catalog.Verified        // by domain; by this run too, when it has said so
 	sound     map[uint64][]archive.VerifiedPack   // by domain; that this run has read since it has said so last
+	read      map[archive.Name]bool               // packs that this run has begun to read
 
 	mu      sync.Mutex
 	damaged map[archive.ID][]int // chunk → findings
@@ -79,27 +85,33 @@ type check struct {
 // it in findings. An error means that it could not check. The repository should be opened without a
 // cache.
 func Run(ctx context.Context, repo *catalog.Repository, o Options) (*Report, error) {
-	if o.Progress == nil {
-		o.Progress = &pipeline.Progress{}
-	}
-	if o.Parallel <= 0 {
-		o.Parallel = 2
-	}
-	c := &check{
-		repo: repo, o: o, index: repo.NewIndex(), report: &Report{Bad: map[archive.Name]bool{}}, hurt: map[int][]archive.ID{},
-		present: map[archive.Name]*archive.Pack{}, refs: repo.RefsReader(), damaged: map[archive.ID][]int{},
-		heard: map[archive.Name]*testimony{}, verified: map[uint64]*catalog.Verified{}, sound: map[uint64][]archive.VerifiedPack{}, borrowed: map[borrowing]map[archive.Name]bool{},
-	}
+	c := newCheck(repo, o)
 	defer func() { c.index.Close() }()
 	for _, step := range []func(context.Context) error{
-		c.checkLog, c.accuse, c.openSnapshots, c.listPacks, c.checkIndex, c.readVerified, c.countUnused, c.checkRefs, c.checkPacks, c.findElsewhere, c.checkTrees,
-		c.sortHealed, c.noteBorrowed,
+		c.checkLog, c.accuse, c.openSnapshots, c.listPacks, c.checkIndex, c.readVerified, c.countUnused, c.checkRefs, c.checkPacks, c.checkSums, c.findElsewhere,
+		c.checkTrees, c.sortHealed, c.noteBorrowed,
 	} {
 		if err := step(ctx); err != nil {
 			return c.report, err
 		}
 	}
 	return c.report, nil
+}
+
+// newCheck returns a check that has read nothing yet. Its index must be closed.
+func newCheck(repo *catalog.Repository, o Options) *check {
+	if o.Progress == nil {
+		o.Progress = &pipeline.Progress{}
+	}
+	if o.Parallel <= 0 {
+		o.Parallel = 2
+	}
+	return &check{
+		repo: repo, o: o, index: repo.NewIndex(), report: &Report{Bad: map[archive.Name]bool{}}, hurt: map[int][]archive.ID{},
+		present: map[archive.Name]*archive.Pack{}, refs: repo.RefsReader(), damaged: map[archive.ID][]int{},
+		heard: map[archive.Name]*testimony{}, verified: map[uint64]*catalog.Verified{}, sound: map[uint64][]archive.VerifiedPack{}, borrowed: map[borrowing]map[archive.Name]bool{},
+		read: map[archive.Name]bool{},
+	}
 }
 
 // find adds a finding and returns its number.
@@ -177,6 +189,7 @@ func (c *check) listPacks(ctx context.Context) error {
 			return err
 		}
 		c.present[pack.Name] = pack
+		c.report.Bytes += uint64(pack.Size)
 	}
 	return nil
 }
@@ -229,10 +242,16 @@ func (c *check) checkRefs(ctx context.Context) error {
 	return nil
 }
 
+// errUnlisted: a pack is there, and the index does not tell what is in it.
+var errUnlisted = errors.New("a snapshot needs the pack, but no index run names it")
+
 func (c *check) checkRef(ctx context.Context, ref archive.Ref) error {
 	object := ref.Kind.Object(ref.Name)
 	pack, there := c.present[ref.Name]
 	known, indexed, err := c.index.Pack(ctx, ref.Name)
+	if !indexed {
+		c.unlisted++
+	}
 	switch {
 	case err != nil:
 		return err
@@ -241,7 +260,7 @@ func (c *check) checkRef(ctx context.Context, ref archive.Ref) error {
 	case indexed && known.Pack.Size != pack.Size:
 		c.hurtAll(c.findBad(object, ref.Name, fmt.Errorf("it has %d bytes, the index says %d", pack.Size, known.Pack.Size)), known)
 	case !indexed:
-		c.find(object, errors.New("a snapshot needs the pack, but no index run names it"))
+		c.find(object, errUnlisted)
 	}
 	return nil
 }
@@ -289,13 +308,21 @@ func (c *check) findElsewhere(ctx context.Context) error {
 	return nil
 }
 
-// sortHealed moves findings about packs of which nothing is lost to Healed.
+// isReplaced reports whether a finding is about an index run that is lost or damaged, and other runs
+// list every pack that is needed.
+func (c *check) isReplaced(f Finding) bool {
+	kind, _, _ := contentOf(f.Object)
+	gone := errors.Is(f.Err, store.ErrNotExist) || errors.Is(f.Err, archive.ErrDamaged)
+	return kind == archive.Runs && gone && c.unlisted == 0 && !c.closed
+}
+
+// sortHealed moves findings about packs and index runs of which nothing is lost to Healed.
 func (c *check) sortHealed(context.Context) error {
 	findings := c.report.Findings
 	c.report.Findings = nil
 	for i, f := range findings {
 		lost := slices.ContainsFunc(c.hurt[i], func(id archive.ID) bool { return c.damaged[id] != nil })
-		if len(c.hurt[i]) > 0 && !lost {
+		if len(c.hurt[i]) > 0 && !lost || c.isReplaced(f) {
 			c.report.Healed = append(c.report.Healed, f)
 			continue
 		}

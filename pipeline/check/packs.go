@@ -43,6 +43,7 @@ func (c *check) checkPacks(ctx context.Context) error {
 			begun = now
 		}
 		at := uint32(begun.Unix())
+		c.read[listed.Name] = true
 		g.Go(func() error {
 			read.Add(1)
 			bytes.Add(uint64(listed.Size))

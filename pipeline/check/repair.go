@@ -28,13 +28,16 @@ func contentOf(object string) (kind archive.Kind, name archive.Name, ok bool) {
 	return "", name, false
 }
 
-// CopyAllBack restores the content objects among findings from another store, and calls problem for
-// those that it could not restore.
+// CopyAllBack restores the content objects among findings from another store, each once, and calls
+// problem for those that it could not restore. It asks the other store for nothing else: a pack that
+// only the index lacks is good.
 func CopyAllBack(ctx context.Context, to, from store.Store, findings []Finding, problem func(object string, err error)) error {
+	done := map[string]bool{}
 	for _, f := range findings {
-		if !IsContent(f.Object) {
+		if !IsContent(f.Object) || done[f.Object] || errors.Is(f.Err, errUnlisted) {
 			continue
 		}
+		done[f.Object] = true
 		if err := CopyBack(ctx, to, from, f.Object); err != nil {
 			problem(f.Object, err)
 		}

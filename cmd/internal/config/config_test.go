@@ -95,7 +95,7 @@ func TestParseReadsEverySetting(t *testing.T) {
 		Jobs: Jobs{
 			Forget: ForgetJob{Timing{Schedule: "@hourly"}},
 			Prune:  PruneJob{Timing{Schedule: "@weekly"}, "3h"},
-			Check:  CheckJob{Timing{Schedule: "@daily"}, "2%", ""},
+			Check:  CheckJob{Timing{Schedule: "@daily"}, "2%", "", false},
 		},
 	}
 	if diff := cmp.Diff(want, parseFull(t), cmpopts.IgnoreUnexported(Config{})); diff != "" {

@@ -44,6 +44,7 @@ type CheckJob struct {
 	Timing      `yaml:",inline"`
 	ReadData    string `yaml:"read_data,omitempty" doc:"The share of the packs of which every byte is read: 2%. Without it the structure alone is checked."`
 	MaxDuration string `yaml:"max_duration,omitempty" doc:"Stop reading packs after this time."`
+	Checksums   bool   `yaml:"checksums,omitempty" doc:"Compare the checksums that a bucket keeps of the packs that are not read."`
 }
 
 // KeepJob extends locks.

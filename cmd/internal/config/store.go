@@ -84,6 +84,15 @@ func (s *Storage) Archiver() store.Archiver {
 	return nil
 }
 
+// Summer returns what tells checksums of objects, with the retries of the storage. It returns nil if
+// the storage tells none.
+func (s *Storage) Summer() store.Summer {
+	if to, ok := s.Adapter.(store.Summer); ok {
+		return s.retries.Summer(to)
+	}
+	return nil
+}
+
 // KeepReserve sets some room aside for deleting on a full disk, if the storage is a directory. A
 // lack of room is not an error.
 func (s *Storage) KeepReserve(ctx context.Context) {

@@ -16,15 +16,18 @@ type Check struct {
 	Records     uint64       `json:"records" doc:"Records of writers, all of them verified."`
 	Snapshots   uint64       `json:"snapshots" doc:"Snapshots whose trees were read."`
 	Packs       uint64       `json:"packs" doc:"Packs in the repository."`
+	Bytes       uint64       `json:"bytes" doc:"Bytes of those."`
 	PacksRead   uint64       `json:"packs_read" doc:"Packs whose every byte was read."`
 	BytesRead   uint64       `json:"bytes_read" doc:"Bytes of those."`
+	Summed      uint64       `json:"packs_compared,omitempty" doc:"Packs that were not read, and whose checksum, as the storage keeps it, is right: see --checksums."`
 	Attested    uint64       `json:"packs_attested,omitempty" doc:"Packs that --attest said to be sound, so that hosts of every group rely on them."`
 	Unverified  uint64       `json:"packs_unverified,omitempty" doc:"Packs of which --attest has not said so yet, where it has of any."`
-	Since       time.Time    `json:"verified_since,omitzero" doc:"Since when all other packs were read with --attest; absent where none was."`
+	UnverBytes  uint64       `json:"bytes_unverified,omitempty" doc:"Bytes of those."`
+	Since       time.Time    `json:"verified_since,omitzero" doc:"Since when all other packs were read with --attest: when the oldest of them was; absent where none was."`
 	Unused      uint64       `json:"unused_packs" doc:"Packs that no index names: left by interrupted backups."`
 	UnusedBytes uint64       `json:"unused_bytes" doc:"Bytes of those."`
 	Findings    []Damage     `json:"findings" doc:"What is wrong."`
-	Healed      []Damage     `json:"healed,omitempty" doc:"Packs that are damaged or missing and whose chunks lie in other packs too: nothing is lost by them."`
+	Healed      []Damage     `json:"healed,omitempty" doc:"Packs and index runs that are damaged or missing, and of which others have all that is needed: nothing is lost by them."`
 	Unchecked   []string     `json:"unchecked" doc:"What was not checked: since keys are missing, or since data were not read."`
 	Notes       []string     `json:"notes" doc:"What a person should know, and that is no fault."`
 	Requests    count.Totals `json:"requests" doc:"Requests to the storage."`
@@ -41,7 +44,7 @@ type Damage struct {
 func CheckOf(r *check.Report) Check {
 	m := Check{
 		Records: r.Records, Snapshots: r.Snapshots, Packs: r.Packs, PacksRead: r.PacksRead, BytesRead: r.BytesRead,
-		Attested: r.Attested, Unverified: r.Unverified, Since: r.Since, Unused: r.Unused, UnusedBytes: r.UnusedBytes, Findings: []Damage{},
+		Bytes: r.Bytes, Summed: r.Summed, Attested: r.Attested, Unverified: r.Unverified, UnverBytes: r.UnverifiedBytes, Since: r.Since, Unused: r.Unused, UnusedBytes: r.UnusedBytes, Findings: []Damage{},
 		Unchecked: append([]string{}, r.Unchecked...), Notes: append([]string{}, r.Notes...),
 	}
 	m.Findings = append(m.Findings, DamageOf(r.Findings)...)
@@ -94,17 +97,35 @@ func (m Check) Text() string {
 	if m.PacksRead > 0 {
 		fmt.Fprintf(&b, "; read %s, %s", output.Plural(m.PacksRead, "pack"), output.Bytes(int64(m.BytesRead)))
 	}
+	if m.Summed > 0 {
+		fmt.Fprintf(&b, "\nthe storage's checksums of %s are right, which were not read", output.Plural(m.Summed, "pack"))
+	}
 	b.WriteString(m.attested())
 	if m.Unused > 0 {
 		fmt.Fprintf(&b, "\n%s (%s) not used by any finished backup", output.Plural(m.Unused, "pack"), output.Bytes(int64(m.UnusedBytes)))
 	}
-	if len(m.Healed) > 0 {
-		fmt.Fprintf(&b, "\n%s damaged or missing; other packs have that content too", output.Plural(len(m.Healed), "pack"))
-	}
+	b.WriteString(m.healed())
 	if len(m.Findings) == 0 {
 		b.WriteString("\nno problems were found")
 	}
 	return b.String()
+}
+
+// healed says what is damaged or missing without harm.
+func (m Check) healed() (text string) {
+	runs := 0
+	for _, f := range m.Healed {
+		if strings.HasPrefix(f.Object, "index/") {
+			runs++
+		}
+	}
+	if packs := len(m.Healed) - runs; packs > 0 {
+		text += fmt.Sprintf("\n%s damaged or missing; other packs have that content too", output.Plural(packs, "pack"))
+	}
+	if runs > 0 {
+		text += fmt.Sprintf("\n%s damaged or missing; others list all packs that are needed", output.Plural(runs, "index run"))
+	}
+	return text
 }
 
 // attested says what was verified by this check and those before it.
@@ -116,7 +137,8 @@ func (m Check) attested() string {
 	switch {
 	case m.Since.IsZero():
 	case m.Unverified > 0:
-		text += fmt.Sprintf("\nnever attested: %s; all others were read since %s", output.Plural(m.Unverified, "pack"), output.Time(m.Since))
+		text += fmt.Sprintf("\nnever attested: %s, %s of %s; all others were read since %s",
+			output.Plural(m.Unverified, "pack"), output.Bytes(int64(m.UnverBytes)), output.Bytes(int64(m.Bytes)), output.Time(m.Since))
 	default:
 		text += "\nall packs were read and attested since " + output.Time(m.Since)
 	}

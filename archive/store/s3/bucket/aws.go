@@ -334,6 +334,9 @@ func lengthOf(n *int64) int64 {
 
 func (d *awsDialect) head(ctx context.Context, r Ref) (Object, error) {
 	in := &sdk.HeadObjectInput{Bucket: d.bucket, Key: &r.Key, VersionId: text(r.Version), IfMatch: r.match()}
+	if r.Sum {
+		in.ChecksumMode = types.ChecksumModeEnabled
+	}
 	out, err := d.client.HeadObject(ctx, in)
 	if err != nil {
 		return Object{}, err

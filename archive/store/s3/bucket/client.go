@@ -57,14 +57,21 @@ type Object struct {
 	Range string
 	// Standing is how the object lies in its storage class; only Head tells a thaw that goes on.
 	Standing store.Standing
+	// SHA256 is the hash of all bytes that the server has computed when they were stored, nil if it
+	// keeps none. Only Head tells it, if the Ref asks for it.
+	SHA256 []byte
 
 	Prefix  bool // not an object: keys that begin with Key
 	Deleted bool // a delete marker
 	Latest  bool // of a key's versions
 }
 
-// Ref names an object. Version and ETag, if set, demand that version or that content.
-type Ref struct{ Key, Version, ETag string }
+// Ref names an object. Version and ETag, if set, demand that version or that content. Sum asks Head
+// for the checksum.
+type Ref struct {
+	Key, Version, ETag string
+	Sum                bool
+}
 
 // Query is a listing of the keys that begin with Prefix and come after After. With Delimited, keys
 // with a further slash are grouped to one prefix. With Versions, all versions of each key are

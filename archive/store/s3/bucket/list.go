@@ -1,6 +1,8 @@
 package bucket
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"math"
 	"net/http"
@@ -33,7 +35,7 @@ func boolOrder(second bool) int {
 // objectOf returns the object that an answer's headers describe.
 func objectOf(key string, size int64, h http.Header) Object {
 	o := Object{Key: key, Size: size, ETag: unquote(h.Get("ETag")), Version: h.Get("X-Amz-Version-Id"), Header: stored(h),
-		Range: h.Get("Content-Range"), Standing: standingOf(h)}
+		Range: h.Get("Content-Range"), Standing: standingOf(h), SHA256: sumOf(h)}
 	if at, err := http.ParseTime(h.Get("Last-Modified")); err == nil {
 		o.Modified = at
 	}
@@ -41,6 +43,16 @@ func objectOf(key string, size int64, h http.Header) Object {
 		o.Tags = n
 	}
 	return o
+}
+
+// sumOf returns the hash of the whole object. That of an object that was stored in parts is one of
+// the parts' hashes; it ends in their number, so that it is no hash.
+func sumOf(h http.Header) []byte {
+	sum, err := base64.StdEncoding.DecodeString(h.Get(checksumHeader))
+	if err != nil || len(sum) != sha256.Size || h.Get("X-Amz-Checksum-Type") == "COMPOSITE" {
+		return nil
+	}
+	return sum
 }
 
 func unquote(etag string) string { return strings.Trim(etag, `"`) }

@@ -165,7 +165,9 @@ func (d *minioDialect) get(ctx context.Context, r Ref, bytes string) (Object, io
 }
 
 func (d *minioDialect) head(ctx context.Context, r Ref) (Object, error) {
-	info, err := d.core.StatObject(ctx, d.bucket, r.Key, d.options(r))
+	o := d.options(r)
+	o.Checksum = r.Sum
+	info, err := d.core.StatObject(ctx, d.bucket, r.Key, o)
 	if err != nil {
 		return Object{}, err
 	}

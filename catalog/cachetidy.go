@@ -1,0 +1,84 @@
+package catalog
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// tidyCache removes from the cache what a roll-up has taken out of the log, and what nothing names
+// any more, so that the cache does not grow with the age of the repository. Whatever is needed again
+// is fetched again. It looks through the cache only after a roll-up: as long as there is an older
+// roll, which it removes last.
+func (r *Repository) tidyCache(log *Log) {
+	if log.rolled == nil || r.Cache.Path(objectsFolder) == "" {
+		return
+	}
+	root, err := os.OpenRoot(r.Cache.Path("."))
+	if err != nil {
+		return
+	}
+	defer root.Close()
+	older := olderRolls(root, log.rolled.Number)
+	if len(older) == 0 {
+		return
+	}
+	named := log.rolled.names(log)
+	_ = fs.WalkDir(root.FS(), objectsFolder, func(path string, e fs.DirEntry, err error) error { // what stays takes room, and no more
+		object := strings.TrimPrefix(path, objectsFolder+"/")
+		if err == nil && e.Type().IsRegular() && log.rolled.outlives(object, named) {
+			_ = root.Remove(filepath.FromSlash(path))
+		}
+		return nil
+	})
+	for _, object := range older {
+		_ = root.Remove(filepath.FromSlash(objectsFolder + "/" + object))
+	}
+}
+
+// olderRolls lists the cached rolls before number n. It returns none if there is a later one: then
+// this process looks at an earlier time.
+func olderRolls(root *os.Root, n uint64) (objects []string) {
+	entries, err := fs.ReadDir(root.FS(), objectsFolder+"/roll")
+	if err != nil {
+		return nil
+	}
+	for _, e := range entries {
+		object := "roll/" + e.Name()
+		switch number, ok := parseRoll(object); {
+		case ok && number > n:
+			return nil
+		case ok && number < n:
+			objects = append(objects, object)
+		}
+	}
+	return objects
+}
+
+// names returns the last part of the names of all objects below refs/ and history/ that the log and
+// the roll name.
+func (l *rolled) names(log *Log) map[string]bool {
+	named := map[string]bool{}
+	for _, rec := range slices.Concat(log.Records, log.ignored) {
+		for _, name := range rec.refs() {
+			named[name] = true
+		}
+	}
+	for _, name := range slices.Concat(l.Force, l.Swept) {
+		named[name] = true
+	}
+	return named
+}
+
+// outlives reports whether the log needs an object no more: it is rolled up, or nothing names it.
+func (l *rolled) outlives(object string, named map[string]bool) bool {
+	switch kindOf(object) {
+	case "log", "sessions", "gc":
+		return l.passed(object)
+	case "refs", "history":
+		return !named[object[strings.LastIndexByte(object, '/')+1:]]
+	}
+	return false
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/message"
+	"github.com/packstone/packstone/cmd/internal/meter"
+	"github.com/packstone/packstone/cmd/internal/output"
+	"github.com/packstone/packstone/pipeline"
+	"github.com/packstone/packstone/pipeline/check"
+)
+
+// repairIndex lists the packs again that no index run lists.
+func (a *app) repairIndex(ctx context.Context) error {
+	repo, _, err := a.OpenRepository(ctx, machine.MustRead|machine.MayWrite|machine.MayDecide|machine.BypassCache|machine.EvenBroken)
+	if err != nil {
+		return err
+	}
+	o := check.Options{Parallel: a.flags.concurrency, Progress: new(pipeline.Progress)}
+	stop := a.out.Progress(meter.Of(o.Progress))
+	plan, err := check.PlanRebuild(ctx, repo, o)
+	if err == nil {
+		defer plan.Close()
+	}
+	if err == nil && plan.Unlisted > 0 && !a.flags.dryRun {
+		err = a.relist(ctx, repo, plan)
+	}
+	stop()
+	if err != nil {
+		return err
+	}
+	m := message.RelistOf(plan, a.flags.dryRun)
+	message.TellDamage(a.out, "repair", m.Left, a.flags.verbose > 0)
+	err = a.out.Message("relist", m, m.Text())
+	if len(m.Left) > 0 {
+		return exitWith(exitIntegrity, "%s damaged (listed above): packstone repair --from source or a mirror comes first", output.Plural(len(m.Left), "pack"))
+	}
+	return err
+}
+
+// relist carries a plan out, with the key of the owner or of a collector on whom hosts rely.
+func (a *app) relist(ctx context.Context, repo *catalog.Repository, plan *check.Rebuild) error {
+	by, err := a.Decider(repo)
+	if err != nil {
+		return err
+	}
+	if err := repo.MayMove(by); err != nil {
+		return fmt.Errorf("%w: use the owner's key, or a collector made with packstone key collector add NAME --repack", err)
+	}
+	if err := a.letForget(ctx, repo, by); err != nil {
+		return err
+	}
+	if err := repo.LetMove(ctx, by); err != nil {
+		return err
+	}
+	return plan.Run(ctx, by)
+}
