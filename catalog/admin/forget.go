@@ -84,6 +84,26 @@ func (f *Forgetting) young(s retention.Snapshot) bool {
 	return f.options.Now.Sub(s.Date) < f.options.Floor
 }
 
+// ByRules applies one policy to all snapshots that pass the filter. If that is empty, and does not
+// remove all, it applies to each set the policy that sets returns; it fails with catalog.ErrMisuse
+// if there are none.
+func (f *Forgetting) ByRules(p retention.Policy, sets func() (map[string]retention.Policy, error)) error {
+	if !p.Empty() || f.options.RemoveAll {
+		return f.Ruled(p)
+	}
+	policies, err := sets()
+	if err != nil {
+		return err
+	}
+	if err := f.OfSets(policies); err != nil {
+		return err
+	}
+	if len(policies) == 0 {
+		return catalog.Misuse("no retention rules: give rules such as --keep-daily 14, name snapshots, or set retention: in the settings' sets")
+	}
+	return nil
+}
+
 // Ruled applies one policy to all snapshots that pass the filter.
 func (f *Forgetting) Ruled(p retention.Policy) error {
 	if !f.view.Repo.CanRead() && (f.filtered() || len(p.Tags) > 0) {

@@ -164,3 +164,36 @@ func open(t *testing.T, s store.Store, keys catalog.Keys) *catalog.Repository {
 	}
 	return repo
 }
+
+func TestRulesAreThoseThatAreGivenElseThoseOfTheSets(t *testing.T) {
+	repo, _ := backedUp(t, 3)
+	v := look(t, repo)
+	given, failed := retention.Policy{Last: 1}, errors.New("no settings")
+	sets := func(policies map[string]retention.Policy) func() (map[string]retention.Policy, error) {
+		return func() (map[string]retention.Policy, error) { return policies, nil }
+	}
+	for _, test := range []struct {
+		name   string
+		policy retention.Policy
+		all    bool
+		sets   func() (map[string]retention.Policy, error)
+		gone   int
+		err    error
+	}{
+		{"given ones", given, false, nil, 2, nil},
+		{"none, for all", retention.Policy{}, true, nil, 3, nil},
+		{"those of the set", retention.Policy{}, false, sets(map[string]retention.Policy{"set": given}), 2, nil},
+		{"those of another set", retention.Policy{}, false, sets(map[string]retention.Policy{"other": given}), 0, nil},
+		{"no rules", retention.Policy{}, false, sets(nil), 0, catalog.ErrMisuse},
+		{"no settings", retention.Policy{}, false, func() (map[string]retention.Policy, error) { return nil, failed }, 0, failed},
+	} {
+		f := forgetting(t, v, admin.ForgettingOptions{RemoveAll: test.all})
+		if err := f.ByRules(test.policy, test.sets); !errors.Is(err, test.err) {
+			t.Errorf("%s: %v, want %v", test.name, err, test.err)
+		} else if err == nil {
+			if gone, err := f.Gone(); err != nil || len(gone) != test.gone {
+				t.Errorf("%s: forgets %d, %v, want %d", test.name, len(gone), err, test.gone)
+			}
+		}
+	}
+}

@@ -86,7 +86,7 @@ func (a *app) forget(ctx context.Context, o forgetOptions, names []string) error
 	if len(names) > 0 {
 		err = f.Named(names)
 	} else {
-		err = a.forgetByRules(f, policy, o.removeAll)
+		err = f.ByRules(policy, a.Policies)
 	}
 	if err != nil {
 		return err
@@ -95,28 +95,6 @@ func (a *app) forget(ctx context.Context, o forgetOptions, names []string) error
 		return err
 	}
 	return a.pruneNow(ctx, v.Repo, pruneOptions{graceFlags: o.graceFlags, deadAfter: defaultDead})
-}
-
-// forgetByRules decides by rules: those of the command line, else those of the settings.
-func (a *app) forgetByRules(f *admin.Forgetting, policy retention.Policy, removeAll bool) error {
-	if !policy.Empty() || removeAll {
-		return f.Ruled(policy)
-	}
-	settings, err := a.Settings()
-	if err != nil {
-		return err
-	}
-	policies, err := settings.Policies()
-	if err != nil {
-		return err
-	}
-	if err := f.OfSets(policies); err != nil {
-		return err
-	}
-	if len(policies) == 0 {
-		return usage("no retention rules: give rules such as --keep-daily 14, name snapshots, or set retention: in the settings' sets")
-	}
-	return nil
 }
 
 // finishForgetting does what was decided, or says what it would do.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/retention"
 	"github.com/packstone/packstone/cmd/internal/config"
 )
 
@@ -118,6 +119,15 @@ func (m *Machine) place() (place, error) {
 	at := place{address: cmp.Or(named, settings.Repository, m.Paths.Repository), keys: settings.Keys}
 	at.own = at.address == settings.Repository
 	return at, nil
+}
+
+// Policies returns the retention of each set that the settings give one.
+func (m *Machine) Policies() (map[string]retention.Policy, error) {
+	settings, err := m.Settings()
+	if err != nil {
+		return nil, err
+	}
+	return settings.Policies()
 }
 
 // RepositoryIsNamed reports whether the flag or the environment names the repository, regardless of

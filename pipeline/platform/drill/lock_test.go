@@ -12,14 +12,20 @@ import (
 	"time"
 )
 
+// hold locks a file as another drill would.
+func hold(t *testing.T, path string) *os.File {
+	t.Helper()
+	held, err := waitFor(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return held
+}
+
 func TestALockThatAnotherDrillHoldsIsWaitedForAMinute(t *testing.T) {
 	path := filepath.Join(t.TempDir(), doorFile)
 	synctest.Test(t, func(t *testing.T) {
-		held, err := waitFor(t.Context(), path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer held.Close()
+		defer hold(t, path).Close()
 		began := time.Now()
 		file, err := waitFor(t.Context(), path)
 		if file != nil || !errors.Is(err, ErrBusy) {
@@ -37,10 +43,7 @@ func TestALockThatAnotherDrillHoldsIsWaitedForAMinute(t *testing.T) {
 func TestALockThatBecomesFreeIsTaken(t *testing.T) {
 	path := filepath.Join(t.TempDir(), doorFile)
 	synctest.Test(t, func(t *testing.T) {
-		held, err := waitFor(t.Context(), path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		held := hold(t, path)
 		time.AfterFunc(lockPatience/2, func() { held.Close() })
 		file, err := waitFor(t.Context(), path)
 		if err != nil {
@@ -56,11 +59,7 @@ func TestALockThatBecomesFreeIsTaken(t *testing.T) {
 func TestWaitingForALockEndsWithItsContext(t *testing.T) {
 	path := filepath.Join(t.TempDir(), doorFile)
 	synctest.Test(t, func(t *testing.T) {
-		held, err := waitFor(t.Context(), path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer held.Close()
+		defer hold(t, path).Close()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if _, err := waitFor(ctx, path); !errors.Is(err, context.DeadlineExceeded) {
