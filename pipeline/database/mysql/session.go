@@ -45,7 +45,7 @@ func connect(ctx context.Context, config *client.Config) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure the client: %w", err)
 	}
-	conn, err := connector.Connect(ctx)
+	conn, err := database.LogIn(ctx, connector.Connect)
 	if err != nil {
 		switch {
 		case errors.Is(err, client.ErrInvalidConn) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, client.ErrMalformPkt):

@@ -41,7 +41,7 @@ func connect(ctx context.Context, at database.Location) (*pgx.Conn, error) {
 	}
 	config.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
 	config.BuildFrontend = newFrontend
-	conn, err := pgx.ConnectConfig(ctx, config)
+	conn, err := logIn(ctx, config)
 	if err != nil {
 		return nil, at.Wrap("connect to", translate(err))
 	}
@@ -50,6 +50,11 @@ func connect(ctx context.Context, at database.Location) (*pgx.Conn, error) {
 		return nil, at.Wrap("set up the session of", translate(err))
 	}
 	return conn, nil
+}
+
+// logIn is how every session begins.
+func logIn(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
+	return database.LogIn(ctx, func(ctx context.Context) (*pgx.Conn, error) { return pgx.ConnectConfig(ctx, config) })
 }
 
 // ofNewer does for newer servers what settings do for all: their names would be errors elsewhere.
@@ -64,7 +69,7 @@ func translate(err error) error {
 	}
 	var network net.Error
 	var connect *pgconn.ConnectError
-	if errors.As(err, &network) || errors.As(err, &connect) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.As(err, &network) || errors.As(err, &connect) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, pgconn.ErrConnClosed) {
 		return fmt.Errorf("%w: %w", database.ErrUnreachable, err)
 	}
 	return err
