@@ -133,7 +133,7 @@ func (a *app) finish(ctx context.Context, err error) int {
 	if a.giveBack != nil {
 		a.giveBack()
 	}
-	err = a.classify(err)
+	err = withCure(a.classify(err))
 	code := exitCode(ctx, err)
 	if err == nil || errors.Is(err, errReported) {
 		return code

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -216,23 +217,23 @@ func (s *siege) round(n int) {
 	r := rand.New(rand.NewPCG(*siegeSeed, uint64(n)))
 	chores := s.chores(n)
 	works := []*work{s.begin([]string{"backup", "all", "--json"}), s.begin(chores...)}
-	struck := s.network.after(int64(r.ExpFloat64() * 250_000))
+	struck := s.network.after(int64(r.ExpFloat64() * 60_000))
 	over := s.storms(r)
 	b := drawBlow(r)
 	select {
 	case <-struck:
-	case <-over:
+	case <-over.Done():
 	}
 	s.strike(works[r.IntN(2)], works, b)
-	<-over
+	<-over.Done()
 	s.calm()
 	for _, w := range works {
 		<-w.ended
 	}
 }
 
-// storms begins bad weather, and tells when it is over.
-func (s *siege) storms(r *rand.Rand) <-chan time.Time {
+// storms begins bad weather, and returns what ends with it.
+func (s *siege) storms(r *rand.Rand) context.Context {
 	is := weathers[r.IntN(len(weathers))]
 	s.network.becomes(is)
 	if r.IntN(3) == 0 {
@@ -246,7 +247,9 @@ func (s *siege) storms(r *rand.Rand) <-chan time.Time {
 		s.slow.Rule("delay read 4ms")
 		s.slow.Rule("delay open 2ms")
 	}
-	return time.After(time.Duration(500+r.IntN(1500)) * time.Millisecond)
+	over, cancel := context.WithTimeout(s.t.Context(), time.Duration(500+r.IntN(1500))*time.Millisecond)
+	s.t.Cleanup(cancel)
+	return over
 }
 
 func (s *siege) calm() {

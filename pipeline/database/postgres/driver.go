@@ -64,7 +64,10 @@ const ofNewer = `SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.
 // translate puts the seam's sentinel on a server's error.
 func translate(err error) error {
 	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	switch {
+	case errors.Is(err, database.ErrUnreachable):
+		return err
+	case errors.As(err, &pg):
 		return translateCode(pg, err)
 	}
 	var network net.Error
