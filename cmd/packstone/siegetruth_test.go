@@ -259,3 +259,40 @@ func rowsOfServer(t *testing.T, url string) map[string][]string {
 	}
 	return tables
 }
+
+// What a siege would miss it could not warn of.
+func TestATruthSeesWhatIsTornStaleOrAhead(t *testing.T) {
+	from, to := instant{transactions: [siegeWriters]int64{10, 20}}, instant{transactions: [siegeWriters]int64{12, 20}}
+	dir := t.TempDir()
+	for i := range siegeFiles {
+		from.files[i], to.files[i] = 2, 3
+		if err := os.WriteFile(filepath.Join(dir, siegeFile(i)), fileOf(siegeFile(i), 2+int64(i%2)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if wrong := append(filesWere(dir, from, to), rowsWere(rowsAfter([siegeWriters]int64{11, 20}), from, to)...); len(wrong) > 0 {
+		t.Errorf("what is right is wrong: %q", wrong)
+	}
+	name := siegeFile(7)
+	mixed := append(fileOf(name, 2)[:400:400], fileOf(name, 3)[400:]...)
+	for what, content := range map[string][]byte{"stale": fileOf(name, 1), "ahead": fileOf(name, 4), "torn": mixed, "short": fileOf(name, 2)[:300], "of another": fileOf(siegeFile(8), 2), "empty": nil} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if wrong := filesWere(dir, from, to); len(wrong) != 1 {
+			t.Errorf("a file that is %s: %q", what, wrong)
+		}
+	}
+	for what, counts := range map[string][siegeWriters]int64{"stale": {9, 20}, "ahead": {12, 21}} {
+		if wrong := rowsWere(rowsAfter(counts), from, to); len(wrong) != 1 {
+			t.Errorf("rows that are %s: %q", what, wrong)
+		}
+	}
+	for table, rows := range rowsAfter([siegeWriters]int64{12, 20}) {
+		torn := rowsAfter([siegeWriters]int64{11, 20})
+		torn[table] = rows
+		if wrong := rowsWere(torn, from, to); len(wrong) == 0 {
+			t.Errorf("a table %s of another moment is not seen", table)
+		}
+	}
+}
