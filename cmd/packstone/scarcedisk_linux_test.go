@@ -95,13 +95,14 @@ var saysFull = regexp.MustCompile(`no space left on device.*: make room there|is
 
 // meetsFullDisk runs a verb with room for n more, and then as somebody would who has made room. It
 // reports whether the verb was done.
-func meetsFullDisk(t *testing.T, p *place, copied string, v killed, little scarcity, n int) (done bool, said string) {
+func meetsFullDisk(t *testing.T, p *place, copied string, v killed, little scarcity, n int) (done bool) {
 	q, d := p.onSmallDisk(t, copied)
 	words := q.words(v.verb)
 	little.leave(d, n)
 	code, stdout, stderr := q.run(words...)
 	switch {
 	case code == exitDone:
+	case v.broken && code == exitIntegrity && strings.Contains(stderr, "no space left on device"): // there is damage still, for that reason
 	case code != exitFailed && code != exitMissing:
 		t.Errorf("with room for %d %s %v ends with %d\n%s%s", n, little.name, words, code, stdout, stderr)
 	case !saysFull.MatchString(stderr):
@@ -110,7 +111,7 @@ func meetsFullDisk(t *testing.T, p *place, copied string, v killed, little scarc
 	d.leavePlenty()
 	q.noHalves()
 	q.resumes(v)
-	return code == exitDone, strings.TrimSpace(stderr)
+	return code == exitDone
 }
 
 // noHalves fails the test if there is something below the target of a restore that is not whole.
@@ -135,7 +136,7 @@ func TestSoakWhatMeetsAFullDiskGoesOnOnceThereIsRoom(t *testing.T) {
 	base := withSnapshots(t)
 	saved := filepath.Join(filepath.Dir(base.dir), "base")
 	base.copyTo(saved)
-	runs, verbs, told := 0, 0, map[string]int{}
+	runs, verbs := 0, 0
 	for i, v := range slices.Concat(killedVerbs, localVerbs) {
 		if i%scarceVerbs != 0 {
 			continue
@@ -150,12 +151,9 @@ func TestSoakWhatMeetsAFullDiskGoesOnOnceThereIsRoom(t *testing.T) {
 				n, done := 0, 0
 				for ; done < 3; n += scarceStep {
 					t.Run(fmt.Sprintf("%d %s", n, little.name), func(t *testing.T) {
-						ok, said := meetsFullDisk(t, p, copied, v, little, n)
-						if ok {
+						if meetsFullDisk(t, p, copied, v, little, n) {
 							done++
-							return
 						}
-						told[said[strings.LastIndexByte(said, '\n')+1:]]++
 					})
 					if runs++; t.Failed() {
 						return
@@ -166,7 +164,4 @@ func TestSoakWhatMeetsAFullDiskGoesOnOnceThereIsRoom(t *testing.T) {
 		})
 	}
 	t.Logf("full disk: %d verbs, %d runs", verbs, runs)
-	for _, said := range slices.Sorted(maps.Keys(told)) {
-		t.Logf("said %d times: %s", told[said], said)
-	}
 }

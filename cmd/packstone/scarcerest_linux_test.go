@@ -127,7 +127,7 @@ func TestSoakWhatIsAskedToEndEnds(t *testing.T) {
 				if err := cmd.Start(); err != nil {
 					t.Fatal(err)
 				}
-				time.Sleep(time.Duration(r.IntN(60)) * time.Millisecond)
+				time.Sleep(time.Duration(15+r.IntN(75)) * time.Millisecond)
 				_ = cmd.Process.Signal(syscall.SIGTERM)
 				_ = cmd.Wait()
 				code := cmd.ProcessState.ExitCode()
