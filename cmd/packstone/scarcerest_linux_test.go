@@ -121,13 +121,17 @@ func TestSoakWhatIsAskedToEndEnds(t *testing.T) {
 			continue
 		}
 		t.Run(v.name, func(t *testing.T) {
+			p := prepared(t, base, saved, v)
+			begun := time.Now()
+			p.child(nil, p.words(v.verb)...)
+			takes := time.Since(begun)
 			for range scarceTerms {
 				p := prepared(t, base, saved, v)
 				cmd, errs := p.command(nil, p.words(v.verb)...)
 				if err := cmd.Start(); err != nil {
 					t.Fatal(err)
 				}
-				time.Sleep(time.Duration(15+r.IntN(75)) * time.Millisecond)
+				time.Sleep(takes/3 + time.Duration(r.Int64N(int64(takes)*2/3)))
 				_ = cmd.Process.Signal(syscall.SIGTERM)
 				_ = cmd.Wait()
 				code := cmd.ProcessState.ExitCode()

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -445,4 +446,27 @@ func (s *siege) tell(took time.Duration) {
 	s.t.Logf("how verbs ended: %s", strings.Join(ends, ", "))
 	s.t.Logf("%d snapshots were made, %d restored and compared, and %d copies; %d transactions of two writers meanwhile", len(s.made), s.restored[s.main], s.restored[s.mirror],
 		now.transactions[0]+now.transactions[1])
+	s.t.Logf("killed programs have left in the home: %q", s.unfinished())
+}
+
+// unfinished lists what lies in the home under a name that files have before they are whole.
+func (s *siege) unfinished() (all []string) {
+	s.t.Helper()
+	err := filepath.WalkDir(s.home, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if name := d.Name(); strings.HasPrefix(name, ".tmp") || strings.HasPrefix(name, ".packstone") || strings.HasPrefix(name, "packstone-") {
+			info, err := d.Info()
+			if err != nil {
+				return err
+			}
+			all = append(all, fmt.Sprintf("%s of %d bytes", strings.TrimPrefix(path, s.home+"/"), info.Size()))
+		}
+		return nil
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return all
 }
