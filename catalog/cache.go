@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -92,10 +91,14 @@ func (c *Cache) write(name string, data []byte) error {
 		return err
 	}
 	tmp := filepath.Join(filepath.Dir(name), ".tmp-"+rand.Text())
-	if err := root.WriteFile(tmp, data, 0o600); err != nil {
-		return errors.Join(err, root.Remove(tmp))
+	err = root.WriteFile(tmp, data, 0o600)
+	if err == nil {
+		err = root.Rename(tmp, name)
 	}
-	return root.Rename(tmp, name)
+	if err != nil {
+		_ = root.Remove(tmp) // which may never have been made
+	}
+	return err
 }
 
 // Remove deletes name from the cache.

@@ -1,13 +1,16 @@
 package catalog
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/packstone/packstone/archive/disk"
 )
@@ -25,16 +28,17 @@ type laneLock struct {
 // laneFile returns the file in the cache that locks a lane.
 func laneFile(lane Lane) string { return "lanes/" + lane.String() }
 
-// lockLane locks a lane. It returns nil if another process holds the lock.
+// lockLane locks a lane. It returns nil if another process holds the lock. A cache that can't be
+// written to is as none.
 func lockLane(cache *Cache, lane Lane) (*laneLock, error) {
 	path := cache.Path(laneFile(lane))
 	if path == "" {
 		return &laneLock{}, nil
 	}
-	if err := disk.MakeDirectory(filepath.Dir(path)); err != nil {
-		return nil, fmt.Errorf("lock lane %s: %w", lane, err)
+	file, err := openLane(path)
+	if isUnwritable(err) {
+		return &laneLock{}, nil
 	}
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock lane %s: %w", lane, err)
 	}
@@ -53,6 +57,24 @@ func lockLane(cache *Cache, lane Lane) (*laneLock, error) {
 		return nil, fmt.Errorf("lock lane %s: %w", lane, err)
 	}
 	return &laneLock{file: file, last: strings.Fields(string(nonces))}, nil
+}
+
+func openLane(path string) (*os.File, error) {
+	if err := disk.MakeDirectory(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+}
+
+// isUnwritable reports whether err says that nothing can be made in a directory, by this user or by
+// anyone.
+func isUnwritable(err error) bool {
+	for _, errno := range []error{syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT, syscall.ENOTDIR, fs.ErrPermission} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
 }
 
 // keptNonces is the largest number of nonces in a lane's file.

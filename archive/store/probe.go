@@ -145,7 +145,7 @@ func (p *probe) putIfAbsent() error {
 		return err
 	}
 	if err := p.putBody("once", []byte("another body")); !errors.Is(err, ErrExist) {
-		return fmt.Errorf("a second put of one name returned %v: %w", err, errBroken)
+		return broken("a second put of one name", err)
 	}
 	return p.expect("once", 0, -1, probeBody)
 }
@@ -181,7 +181,7 @@ func (p *probe) race() error {
 func (p *probe) wrongDigest() error {
 	err := p.store.Put(p.ctx, p.prefix+"wrong", probeBody, sha256.Sum256(nil))
 	if !errors.Is(err, ErrCorrupt) {
-		return fmt.Errorf("a put with a wrong digest returned %v: %w", err, errBroken)
+		return broken("a put with a wrong digest", err)
 	}
 	return nil
 }
@@ -208,9 +208,18 @@ func (p *probe) ranges() error {
 func (p *probe) missing() error {
 	_, err := p.store.Get(p.ctx, p.prefix+"never", 0, -1, nil)
 	if !errors.Is(err, ErrNotExist) {
-		return fmt.Errorf("a get of an object that was never put returned %v: %w", err, errBroken)
+		return broken("a get of an object that was never put", err)
 	}
 	return nil
+}
+
+// broken says that a call returned what the contract does not let it return, unless that says nothing
+// of the contract.
+func broken(call string, err error) error {
+	if errors.Is(err, ErrFull) || errors.Is(err, ErrUnreachable) {
+		return err
+	}
+	return fmt.Errorf("%s returned %v: %w", call, err, errBroken)
 }
 
 // clean deletes the probe's objects, and checks that they are gone.

@@ -79,6 +79,27 @@ func (s overwriting) Put(_ context.Context, name string, data []byte, _ store.Di
 	return nil
 }
 
+// A store that is full, or away, at any moment of the proof breaks no contract.
+func TestProbeTellsAFullStoreFromABrokenOne(t *testing.T) {
+	for _, want := range []error{store.ErrFull, store.ErrUnreachable} {
+		failures := 0
+		for n := 1; n < 100; n++ {
+			checks := store.Probe(context.Background(), &storetest.Faulty{Store: memory.New(), Before: storetest.From(n, want)})
+			for _, check := range checks {
+				if check.Err == nil {
+					continue
+				}
+				if failures++; !errors.Is(check.Err, want) {
+					t.Errorf("from call %d on: %s: %v, want %v", n, check.Name, check.Err, want)
+				}
+			}
+		}
+		if failures == 0 {
+			t.Errorf("%v: no call failed", want)
+		}
+	}
+}
+
 func TestProbeNamesWhatIsBroken(t *testing.T) {
 	denied := storetest.On(storetest.From(1, store.ErrDenied), storetest.Delete)
 	for name, c := range map[string]struct {

@@ -24,6 +24,9 @@ import (
 // ErrDamaged: the file is not a valid SQLite database. Remove it and open it again.
 var ErrDamaged = errors.New("the catalog's mirror is damaged")
 
+// ErrUnwritable: the file cannot be made or written, such as on a full or read-only file system.
+var ErrUnwritable = errors.New("the catalog's mirror cannot be written")
+
 // ErrQuery: the query is not a single statement that only reads, or is not valid SQL.
 var ErrQuery = errors.New("not a query that can be answered")
 
@@ -110,11 +113,11 @@ func open(path string) (*Mirror, error) {
 // create makes the file if it does not exist, readable by its owner only.
 func create(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("open the catalog's mirror: %w", err)
+		return fmt.Errorf("%w: %w", ErrUnwritable, err)
 	}
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return fmt.Errorf("open the catalog's mirror: %w", err)
+		return fmt.Errorf("%w: %w", ErrUnwritable, err)
 	}
 	return errors.Join(file.Chmod(0o600), file.Close())
 }
@@ -251,13 +254,15 @@ func bindTime(stmt *sqlite3.Stmt, i int, t time.Time) error {
 	return stmt.BindText(i, t.UTC().Format(momentLayout))
 }
 
-// translate wraps errors of a damaged file with ErrDamaged.
+// translate wraps errors of a damaged file with ErrDamaged, and of a file system with ErrUnwritable.
 func translate(act string, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, sqlite3.CORRUPT), errors.Is(err, sqlite3.NOTADB):
 		return fmt.Errorf("%s it: %w: %w", act, ErrDamaged, err)
+	case errors.Is(err, sqlite3.IOERR), errors.Is(err, sqlite3.FULL), errors.Is(err, sqlite3.READONLY), errors.Is(err, sqlite3.CANTOPEN):
+		return fmt.Errorf("%s it: %w: %w", act, ErrUnwritable, err)
 	}
 	return fmt.Errorf("%s the catalog's mirror: %w", act, err)
 }

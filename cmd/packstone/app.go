@@ -112,7 +112,7 @@ func (a *app) finish(ctx context.Context, err error) int {
 	if a.giveBack != nil {
 		a.giveBack()
 	}
-	err = a.classify(err)
+	err = withCure(a.classify(err))
 	code := exitCode(ctx, err)
 	if err == nil || errors.Is(err, exitcode.ErrReported) {
 		return code

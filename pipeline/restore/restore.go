@@ -10,6 +10,7 @@ import (
 	"iter"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog/entry"
@@ -348,6 +349,6 @@ func (r *restore) problem(path string, err error) error {
 }
 
 func fatal(err error) bool {
-	return errors.Is(err, target.ErrFull) || errors.Is(err, target.ErrUnreachable) || errors.Is(err, target.ErrDenied) ||
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, target.ErrFull) || errors.Is(err, target.ErrUnreachable) || errors.Is(err, target.ErrDenied) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -124,6 +124,9 @@ func (s *Store) proveExclusive() error {
 		}
 		err = s.exclusive(temp, final)
 		_ = os.Remove(temp) // gone already after a rename
+		if errors.Is(translate(err), store.ErrFull) {
+			return err // which says nothing of what the file system can do
+		}
 		if !errors.Is(err, want) {
 			return fmt.Errorf("creation %d of one file: %v, expected %v: %w", i+1, err, want, store.ErrInvalid)
 		}

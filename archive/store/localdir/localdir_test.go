@@ -298,3 +298,12 @@ func TestCreateRefusesAFileInTheWay(t *testing.T) {
 func BenchmarkPut(b *testing.B)      { storetest.BenchmarkPut(b, create(b), 32<<20) }
 func BenchmarkGet(b *testing.B)      { storetest.BenchmarkGet(b, create(b), 32<<20) }
 func BenchmarkPutSmall(b *testing.B) { storetest.BenchmarkPut(b, create(b), 4<<10) }
+
+// A full disk is told as one, and not as a file system that overwrites.
+func TestAFullDiskIsNoFileSystemThatOverwrites(t *testing.T) {
+	s := create(t)
+	s.link = func(from, to string) error { return &os.LinkError{Op: "link", Old: from, New: to, Err: syscall.ENOSPC} }
+	if err := translate(s.proveExclusive()); !errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrInvalid) {
+		t.Errorf("got %v, want that the disk is full", err)
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"iter"
 	"math/rand/v2"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/packstone/packstone/archive/sabotage"
@@ -92,6 +93,9 @@ func Transient(err error) bool {
 		if errors.Is(err, final) {
 			return false
 		}
+	}
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.EFBIG) { // limits of this process are the same later
+		return false
 	}
 	var certificate *tls.CertificateVerificationError
 	return !errors.As(err, &certificate)

@@ -6,7 +6,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"os"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -151,7 +153,7 @@ func TestListGoesOnBehindWhatItHasYielded(t *testing.T) {
 
 func TestFinalErrorsAreNotRepeated(t *testing.T) {
 	for _, final := range []error{store.ErrDenied, store.ErrExist, store.ErrNotExist, store.ErrCorrupt, store.ErrFull,
-		store.ErrInvalid, context.Canceled, &tls.CertificateVerificationError{Err: errors.New("unknown authority")}} {
+		store.ErrInvalid, &os.PathError{Op: "open", Err: syscall.EMFILE}, &os.PathError{Op: "write", Err: syscall.EFBIG}, context.Canceled, &tls.CertificateVerificationError{Err: errors.New("unknown authority")}} {
 		faulty := &storetest.Faulty{Store: memory.New(), Before: storetest.From(1, final)}
 		if err := put(patient(faulty), "a", "x"); !errors.Is(err, final) || faulty.Count(storetest.Put) != 1 {
 			t.Errorf("%v: put returned %v after %d tries, want 1", final, err, faulty.Count(storetest.Put))

@@ -45,9 +45,10 @@ func connect(ctx context.Context, config *client.Config) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure the client: %w", err)
 	}
-	conn, err := connector.Connect(ctx)
+	conn, err := database.LogIn(ctx, connector.Connect)
 	if err != nil {
 		switch {
+		case errors.Is(err, database.ErrUnreachable):
 		case errors.Is(err, client.ErrInvalidConn) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, client.ErrMalformPkt):
 			err = fmt.Errorf("%w: what answers at %s does not speak as MySQL and MariaDB do: %w", database.ErrUnreachable, config.Addr, err)
 		case number(err) == 0:

@@ -41,7 +41,7 @@ func connect(ctx context.Context, at database.Location) (*pgx.Conn, error) {
 	}
 	config.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
 	config.BuildFrontend = newFrontend
-	conn, err := pgx.ConnectConfig(ctx, config)
+	conn, err := logIn(ctx, config)
 	if err != nil {
 		return nil, at.Wrap("connect to", translate(err))
 	}
@@ -52,6 +52,11 @@ func connect(ctx context.Context, at database.Location) (*pgx.Conn, error) {
 	return conn, nil
 }
 
+// logIn is how every session begins.
+func logIn(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
+	return database.LogIn(ctx, func(ctx context.Context) (*pgx.Conn, error) { return pgx.ConnectConfig(ctx, config) })
+}
+
 // ofNewer does for newer servers what settings do for all: their names would be errors elsewhere.
 // To compile the queries of the catalog takes longer than to run them.
 const ofNewer = `SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout', 'jit')`
@@ -59,12 +64,15 @@ const ofNewer = `SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.
 // translate puts the seam's sentinel on a server's error.
 func translate(err error) error {
 	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	switch {
+	case errors.Is(err, database.ErrUnreachable):
+		return err
+	case errors.As(err, &pg):
 		return translateCode(pg, err)
 	}
 	var network net.Error
 	var connect *pgconn.ConnectError
-	if errors.As(err, &network) || errors.As(err, &connect) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.As(err, &network) || errors.As(err, &connect) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, pgconn.ErrConnClosed) {
 		return fmt.Errorf("%w: %w", database.ErrUnreachable, err)
 	}
 	return err

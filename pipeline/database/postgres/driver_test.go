@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/packstone/packstone/pipeline/database"
@@ -29,5 +30,24 @@ func TestNoTimeoutEndsASession(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A connection that is gone when something is asked is the server's absence, as one that breaks
+// while it is asked.
+func TestWhoseConnectionIsGoneHasAnUnreachableServer(t *testing.T) {
+	at, err := database.ParseLocation(postgrestest.Database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := connect(t.Context(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(t.Context(), "SELECT 1"); !errors.Is(translate(err), database.ErrUnreachable) {
+		t.Errorf("got %v, want that the database is unreachable", err)
 	}
 }

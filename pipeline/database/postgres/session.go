@@ -18,7 +18,7 @@ func (Driver) OpenSession(ctx context.Context, at database.Location) (database.S
 	if err != nil {
 		return nil, at.Wrap("connect to", errors.New("the URL is not one that PostgreSQL understands"))
 	}
-	conn, err := pgx.ConnectConfig(ctx, config)
+	conn, err := logIn(ctx, config)
 	if err != nil {
 		return nil, at.Wrap("connect to", translate(err))
 	}

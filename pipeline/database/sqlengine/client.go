@@ -39,8 +39,11 @@ func (c Client) Translate(err error) error {
 
 // Connect takes a connection and runs statements that set it up.
 func (c Client) Connect(ctx context.Context, db *sql.DB, settings ...string) (*sql.Conn, error) {
-	conn, err := db.Conn(ctx)
+	conn, err := database.LogIn(ctx, db.Conn)
 	if err != nil {
+		if errors.Is(err, database.ErrUnreachable) {
+			return nil, err
+		}
 		if c.Number(err) == 0 {
 			return nil, fmt.Errorf("%w: %w", database.ErrUnreachable, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -101,6 +102,7 @@ func translate(err error) error {
 	switch {
 	case errors.Is(err, sqlite3.CONSTRAINT), errors.Is(err, sqlite3.TOOBIG), errors.Is(err, sqlite3.MISMATCH):
 		return fmt.Errorf("%w: %w", database.ErrValue, err)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EMFILE): // the machine is short of something
 	case errors.Is(err, sqlite3.CANTOPEN), errors.Is(err, sqlite3.BUSY):
 		return fmt.Errorf("%w: %w", database.ErrUnreachable, err)
 	}

@@ -56,11 +56,11 @@ func open(at database.Location) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	connector, err := client.NewConnector(dsn)
+	parsed, err := client.NewConnector(dsn)
 	if err != nil {
 		return nil, at.Wrap("parse the URL of", err)
 	}
-	return sql.OpenDB(connector), nil
+	return sql.OpenDB(connector{parsed, dsn}), nil
 }
 
 func clientURL(at database.Location) (string, error) {

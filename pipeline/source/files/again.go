@@ -20,7 +20,9 @@ var pauses = []time.Duration{50 * time.Millisecond, 500 * time.Millisecond, 2 * 
 const patience = 32
 
 // passing reports whether a new look-up may cure err.
-func passing(err error) bool { return disk.Passing(err) || errors.Is(err, unix.EIO) }
+func passing(err error) bool {
+	return disk.Passing(err) || errors.Is(err, unix.EIO) || exhausted(err)
+}
 
 // again calls try until it succeeds, or fails in a way that no look-up cures. After a failure it
 // opens the directory at dir anew, and from the second failure on all directories, beginning at the

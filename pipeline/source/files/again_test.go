@@ -144,3 +144,27 @@ func TestAFileThatWasReplacedUnderAFailedReadIsNeverMixed(t *testing.T) {
 		t.Errorf("the next try: %.4q, %v, want the new file", text, err)
 	}
 }
+
+// What this process can't open concerns no entry, but all of them: it is waited for, and then the
+// source fails.
+func TestWhoMayOpenNoMoreFilesHasNoSource(t *testing.T) {
+	hurry(t)
+	for _, with := range []error{unix.EMFILE, unix.ENFILE} {
+		for _, op := range []string{"list d", "stat g", "open d/f"} {
+			root := t.TempDir()
+			put(t, root, "d/f", "g")
+			for times, fails := range map[int]bool{2: false, 99: true} {
+				s := open(t, Options{Roots: []string{root}})
+				s.inject = (&faults{with: with, left: map[string]int{op: times}}).inject
+				got := new(collector)
+				err := s.Walk(context.Background(), got)
+				if err == nil {
+					_, err = readAll(s, got.find(t, "d/f"))
+				}
+				if errors.Is(err, source.ErrFailed) != fails || len(got.problems) > 0 {
+					t.Errorf("%v %d times in %q: got %v and problems %v", with, times, op, err, got.problems)
+				}
+			}
+		}
+	}
+}

@@ -217,7 +217,7 @@ func (r *root) compare(now *local.Stat) error {
 // occurred.
 func (s *Source) explain(err error) error {
 	all := s.guarded.Load()
-	if all == nil || errors.Is(err, source.ErrUnreachable) || !errors.Is(err, source.ErrVanished) && !passing(err) && !disk.Away(err) {
+	if all == nil || errors.Is(err, source.ErrUnreachable) || exhausted(err) || !errors.Is(err, source.ErrVanished) && !passing(err) && !disk.Away(err) {
 		return err
 	}
 	for _, r := range *all {

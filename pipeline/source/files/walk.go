@@ -122,7 +122,7 @@ func visitItems(at *frame, v source.Visitor) (*task, error) {
 		item := &items[at.next]
 		at.next++
 		if item.err != nil {
-			if item.fatal {
+			if item.fatal || errors.Is(item.err, source.ErrFailed) {
 				return nil, item.err
 			}
 			v.Problem(item.entry.Path, item.err)
@@ -153,7 +153,7 @@ func (w *walk) problem(t *block, v source.Visitor) error {
 		return fmt.Errorf("%s: %w", w.source.file(f.path), source.ErrEmpty)
 	case t.err == nil:
 		return nil
-	case root, errors.Is(t.err, source.ErrUnreachable):
+	case root, errors.Is(t.err, source.ErrUnreachable), errors.Is(t.err, source.ErrFailed):
 		return t.err
 	}
 	v.Problem(f.path, t.err)

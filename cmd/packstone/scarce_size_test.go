@@ -1,0 +1,19 @@
+//go:build !soak
+
+package main
+
+// scarceVerbs is of which verbs that write one meets a full disk; scarceStep is how many pages or
+// names more there are each time.
+const (
+	scarceVerbs = 8
+	scarceStep  = 6
+)
+
+// scarceTerms is how often each of these verbs is asked to end.
+const scarceTerms = 1
+
+// scarceMega is how many MiB are backed up with little memory.
+const scarceMega = 6
+
+// patient: tests take the minutes that the program waits.
+const patient = false

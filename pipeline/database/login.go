@@ -1,0 +1,26 @@
+package database
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// loginTime is how long a server may take to let somebody in.
+const loginTime = time.Minute
+
+// LogIn connects. A server that accepts the connection and then says nothing for a minute is
+// ErrUnreachable; the context of connect ends then. What connect returns outlives that context.
+func LogIn[C any](ctx context.Context, connect func(context.Context) (C, error)) (C, error) {
+	return logIn(ctx, loginTime, connect)
+}
+
+func logIn[C any](ctx context.Context, limit time.Duration, connect func(context.Context) (C, error)) (C, error) {
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	conn, err := connect(limited)
+	if err != nil && ctx.Err() == nil && limited.Err() != nil {
+		err = fmt.Errorf("%w: it has not answered in %v: see whether the server is well, and whether it is the one at that port: %w", ErrUnreachable, limit, err)
+	}
+	return conn, err
+}

@@ -1,0 +1,30 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+)
+
+func TestAServerThatSaysNothingIsUnreachableAfterAWhile(t *testing.T) {
+	silent := func(ctx context.Context) (int, error) {
+		<-ctx.Done()
+		return 0, ctx.Err()
+	}
+	if _, err := logIn(t.Context(), time.Millisecond, silent); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("got %v, want that it is unreachable", err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := logIn(ended, time.Millisecond, silent); !errors.Is(err, context.Canceled) || errors.Is(err, ErrUnreachable) {
+		t.Errorf("got %v, want that it was interrupted", err)
+	}
+	refused := errors.New("no such user")
+	if _, err := logIn(t.Context(), time.Hour, func(context.Context) (int, error) { return 0, refused }); err != refused {
+		t.Errorf("got %v, want %v", err, refused)
+	}
+	if got, err := logIn(t.Context(), time.Hour, func(context.Context) (int, error) { return 7, nil }); got != 7 || err != nil {
+		t.Errorf("got %d, %v", got, err)
+	}
+}
