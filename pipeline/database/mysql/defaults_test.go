@@ -1,6 +1,11 @@
 package mysql
 
-import "testing"
+import (
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
 
 func TestDefaultsThatAreNoTextAreSpeltByTheirBytes(t *testing.T) {
 	for in, want := range map[string]string{
@@ -25,5 +30,37 @@ func TestSequencesOfTheDatabaseItselfLoseItsName(t *testing.T) {
 		if got := ownCounters(in, "d"); got != want {
 			t.Errorf("%q became %q, want %q", in, got, want)
 		}
+	}
+}
+
+func FuzzDefaults(f *testing.F) {
+	for _, seed := range []string{"`a` varbinary(5) DEFAULT '\xff\\0\\'x''\\\\' COMMENT 'ä'", "`id` int DEFAULT nextval(`d`.`s`)", "\xff`a", "nextval(`d`.`", "'\\"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, create string) {
+		if got := hexDefaults(create); utf8.ValidString(create) && got != create {
+			t.Errorf("%q became %q", create, got)
+		}
+		got := ownCounters(create, "d")
+		if len(got) > len(create) || ownCounters(got, "e") != got && !strings.Contains(create, "`e`.") {
+			t.Errorf("%q became %q", create, got)
+		}
+		names, rest := cutNames(create)
+		if len(names) > len(create) || !strings.HasSuffix(create, rest) {
+			t.Errorf("%q begins with %q, and goes on with %q", create, names, rest)
+		}
+	})
+}
+
+// TestANameWithoutAnEndEndsAllTheSame: what a server prints of a schema is not to be relied on.
+func TestANameWithoutAnEndEndsAllTheSame(t *testing.T) {
+	if got := hexDefaults("\xff`a"); got != "\xff`a" {
+		t.Errorf("got %q", got)
+	}
+	if got := ownCounters("nextval(`d`.`s", "d"); got != "nextval(`s" {
+		t.Errorf("got %q", got)
+	}
+	if names, rest := cutNames("(`a`, `b"); !slices.Equal(names, []string{"a", "b"}) || rest != "" {
+		t.Errorf("got %q, %q", names, rest)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"testing/fstest"
 
 	"github.com/packstone/packstone/pipeline/database"
 )
@@ -233,4 +234,43 @@ func BenchmarkWriteDeltaOfOnePercent(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// FuzzOpen reads a database whose description and rows may say anything.
+func FuzzOpen(f *testing.F) {
+	base, _ := writeBase(f, numbered(5))
+	schema, err := MarshalSchema(&database.Schema{Engine: database.SQLite, Tables: []*database.Table{{Name: "t", Columns: []*database.Column{{Name: "a", Type: database.Type{Kind: database.Text}}}}}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	tables, err := MarshalStored([]Stored{{Table: "t", Runs: []Run{{Path: "run", Bytes: int64(len(base))}}, Rows: 5}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(schema, tables, base)
+	f.Add([]byte(`{"tables":[null]}`), []byte(`[]`), base)
+	f.Add([]byte(`{"tables":[{"name":"t"}]}`), []byte(`[{"table":"t","runs":[{"path":"../run","bytes":-1},{"path":"run"}],"rows":9223372036854775807}]`), base)
+	f.Fuzz(func(t *testing.T, schema, tables, run []byte) {
+		files := fstest.MapFS{SchemaEntry: {Data: schema}, TablesEntry: {Data: tables}, "run": {Data: run}}
+		src, err := Open(files, database.SourceOptions{})
+		if err != nil {
+			return
+		}
+		defer src.Close()
+		s, err := src.Schema(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := MarshalSchema(s)
+		if err != nil {
+			t.Fatalf("what was read is not written: %v", err)
+		}
+		files[SchemaEntry] = &fstest.MapFile{Data: again}
+		if _, err := Open(files, database.SourceOptions{}); err != nil {
+			t.Fatalf("what was written is not read: %v", err)
+		}
+		for _, table := range s.Tables {
+			_ = src.Rows(t.Context(), table, func(b *database.Batch) error { b.Release(); return nil })
+		}
+	})
 }
