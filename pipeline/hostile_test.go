@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/catalog/forgetest"
@@ -351,4 +353,65 @@ func wrongOf(root *os.Root, n *tree.Node) error {
 		return fmt.Errorf("it has the mode %o with the rights of %d:%d, not those of %d:%d", st.Mode, st.Uid, st.Gid, n.UID, n.GID)
 	}
 	return nil
+}
+
+// TestAChunkIsAsLongAsTheTreeSays: the id of a chunk finds it wherever it is, and a file that counts on
+// more bytes of it would come back with zeros in their place.
+func TestAChunkIsAsLongAsTheTreeSays(t *testing.T) {
+	w := newWorld(t)
+	f := forgetest.New(w.store, w.writer)
+	pack, err := f.Pack(t.Context(), "the content of a file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunk := slices.Collect(pack.Directory.All(pack.Pack))[0]
+	for _, length := range []uint32{chunk.Length + 1, chunk.Length - 1, math.MaxUint32} {
+		lie := chunk
+		lie.Length = length
+		node := &tree.Node{Entry: entry.Entry{Path: "file", Type: entry.File, Size: int64(length)}, Chunks: []archive.Chunk{lie}}
+		id, err := f.Commit(t.Context(), forgetest.Snapshot{Host: "host", Set: "set", Source: "source0", Nodes: []*tree.Node{node}, Packs: []archive.RunPack{pack}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := w.snapshots()
+		last := all[slices.IndexFunc(all, func(s *catalog.Snapshot) bool { return s.ID.String() == id })]
+		var problems []error
+		before := allocated()
+		to := newTarget()
+		to.files["file"] = &fakeFile{Entry: entry.Entry{Path: "file", Type: entry.File, Size: int64(length)}}
+		_, err = w.restoreTo(to, last, 0, restore.Options{Verify: true, Overwrite: restore.OverwriteIfChanged, Problem: func(_ string, err error) { problems = append(problems, err) }})
+		if err != nil || len(problems) != 1 || !errors.Is(problems[0], archive.ErrDamaged) {
+			t.Errorf("%d bytes of %d: %v, with the problems %v", length, chunk.Length, err, problems)
+		}
+		if took := allocated() - before; took > memoryOfSiege {
+			t.Errorf("%d bytes of %d took %d MiB", length, chunk.Length, took>>20)
+		}
+	}
+	report, err := check.Run(t.Context(), w.reader(), check.Options{})
+	if err != nil || len(report.Findings) != 3 {
+		t.Errorf("check finds %v, %v, want one for each snapshot", report.Findings, err)
+	}
+}
+
+// TestWhatIsOfAnotherTypeIsNoNameOfAFile: a file whose numbers are those of a pipe comes back as a file.
+func TestWhatIsOfAnotherTypeIsNoNameOfAFile(t *testing.T) {
+	w := newWorld(t)
+	f := forgetest.New(w.store, w.writer)
+	pack, err := f.Pack(t.Context(), "content")
+	if err != nil {
+		t.Fatal(err)
+	}
+	linked := func(path string, kind entry.Type) *tree.Node {
+		return &tree.Node{Entry: entry.Entry{Path: path, Type: kind, Mode: 0o600, Links: 2, Device: 1, Inode: 7}}
+	}
+	file := linked("b", entry.File)
+	file.Chunks, file.Size = slices.Collect(pack.Directory.All(pack.Pack)), int64(len("content"))
+	_, err = f.Commit(t.Context(), forgetest.Snapshot{Host: "host", Set: "set", Source: "source0", Nodes: []*tree.Node{linked("a", entry.Fifo), file}, Packs: []archive.RunPack{pack}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := w.restore(0, restore.Options{Verify: true})
+	if b := to.files["b"]; b == nil || string(b.content) != "content" || len(to.links) > 0 {
+		t.Errorf("got %+v, and the links %v", b, to.links)
+	}
 }
