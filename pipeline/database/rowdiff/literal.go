@@ -104,7 +104,7 @@ func textOfMySQL(t database.Type, v []byte) (string, error) {
 	switch t.Kind {
 	case database.Bits:
 		if len(bytes.Trim(v, "01")) > 0 {
-			return "", fmt.Errorf("bits are 0 and 1; %q is something else", v)
+			return "", fmt.Errorf("bits are 0 and 1; %.40q is something else", v)
 		}
 		return "b'" + string(v) + "'", nil
 	case database.TimestampTZ:

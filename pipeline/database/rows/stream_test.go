@@ -3,10 +3,12 @@ package rows
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 	"testing/fstest"
@@ -273,4 +275,31 @@ func FuzzOpen(f *testing.F) {
 			_ = src.Rows(t.Context(), table, func(b *database.Batch) error { b.Release(); return nil })
 		}
 	})
+}
+
+// TestALengthThatIsALieTakesNoMemory puts a length that no run has at every place.
+func TestALengthThatIsALieTakesNoMemory(t *testing.T) {
+	base, prints := writeBase(t, numbered(5))
+	delta, _, _ := writeDelta(t, append(rowList{"new"}, numbered(4)...), prints)
+	for name, c := range map[string]struct {
+		run  []byte
+		read func([]byte)
+	}{
+		"base":  {base, func(b []byte) { _ = discard(b) }},
+		"delta": {delta, func(b []byte) { _ = discard(base, b) }},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		tries := uint64(0)
+		for at := range c.run {
+			for _, lie := range []uint64{1 << 24, 1 << 31, 1 << 40, 1 << 63} {
+				tries++
+				c.read(append(binary.AppendUvarint(bytes.Clone(c.run[:at]), lie), c.run[at+1:]...))
+			}
+		}
+		runtime.ReadMemStats(&after)
+		if took := (after.TotalAlloc - before.TotalAlloc) / tries; took > 2<<20 {
+			t.Errorf("%s: a lie takes %d KiB", name, took>>10)
+		}
+	}
 }
