@@ -43,7 +43,7 @@ func (a *actor) open(t *testing.T) *Server {
 		_, _ = conn.Write(a.listing)
 		conn.Close()
 	})
-	s, err := NewServer(Options{Host: "127.0.0.1", Port: control.Addr().(*net.TCPAddr).Port, Timeout: time.Second, Connections: 1})
+	s, err := NewServer(Options{Host: "127.0.0.1", Port: control.Addr().(*net.TCPAddr).Port, Timeout: 30 * time.Millisecond, Connections: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
