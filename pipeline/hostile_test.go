@@ -143,12 +143,17 @@ func lay(t *testing.T, base *world, script []byte) *siege {
 		must(err)
 		ids = append(ids, id)
 	}
-	for _, snapshot := range s.world.snapshots() {
+	repo := s.reader()
+	log, err := repo.ReadLog(t.Context())
+	must(err)
+	all, _, err := repo.ReadSnapshots(t.Context(), log) // without those whose root is refused
+	must(err)
+	for _, snapshot := range all {
 		if slices.Contains(ids, snapshot.ID.String()) {
 			s.snapshots = append(s.snapshots, snapshot)
 		}
 	}
-	s.browser = browse.New(s.reader(), fetch.Options{})
+	s.browser = browse.New(repo, fetch.Options{})
 	return s
 }
 

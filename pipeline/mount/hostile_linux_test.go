@@ -52,7 +52,7 @@ func layASiege(t testing.TB) *siege {
 }
 
 // mounted is the mount of a snapshot that a script makes, without a kernel; nil if no tree can hold
-// what the script says.
+// what the script says, or nobody reads it.
 func (s *siege) mounted(t *testing.T, script []byte) *mounted {
 	t.Helper()
 	store := s.store.Clone()
@@ -72,9 +72,12 @@ func (s *siege) mounted(t *testing.T, script []byte) *mounted {
 	if err != nil {
 		t.Fatal(err)
 	}
-	snapshots, err := repo.Snapshots(t.Context(), log)
+	snapshots, _, err := repo.ReadSnapshots(t.Context(), log)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(snapshots) == 0 {
+		return nil // its root is refused
 	}
 	m := &mounted{ctx: t.Context(), stores: map[uint64]*contents{}, told: map[string]bool{}, Options: Options{
 		Repo: repo, Snapshots: snapshots, Memory: 1 << 20, Fetch: fetch.Options{}, Problem: func(string, error) {}, Note: func(string) {},
