@@ -24,7 +24,7 @@ func FuzzLocations(f *testing.F) {
 		raw := strings.ReplaceAll(form, "%P", escaped)
 		l, err := database.ParseLocation(raw)
 		if err != nil {
-			if strings.Contains(err.Error(), escaped) {
+			if scheme, _, _ := strings.Cut(form, ":"); strings.Contains(err.Error(), escaped) && !strings.Contains(scheme, "%P") {
 				t.Errorf("%q: %v", raw, err)
 			}
 			return
