@@ -19,7 +19,7 @@ func FuzzAddresses(f *testing.F) {
 	f.Fuzz(func(t *testing.T, address string) {
 		repository, repositoryErr := ParseRepository(address)
 		remote, remoteErr := ParseRemote(address)
-		if u, err := url.Parse(address); err == nil && u.User != nil {
+		if u, err := url.Parse(address); err == nil && u.User != nil && strings.Contains(address, "://") {
 			if password, _ := u.User.Password(); password == secret && strings.Count(address, secret) == 1 {
 				for _, shown := range []string{repository.Path + repository.Endpoint + repository.Bucket, remote.String(), text(repositoryErr), text(remoteErr)} {
 					if strings.Contains(shown, secret) {
