@@ -9,7 +9,7 @@ LDFLAGS := -s -w -X main.release=$(VERSION)
 # Packages in which goroutines share the most; the race detector makes tests some five times slower.
 RACE := ./archive/store/localdir ./archive/store/retry ./catalog ./pipeline ./pipeline/source/files ./pipeline/target/directory
 
-.PHONY: build packages reproducible try-packages test check site race soak sabotage compose alerts bench bench-db bench-net bench-keep lint vuln cross tools prepare clean
+.PHONY: build packages reproducible try-packages test check site race fuzz soak sabotage compose alerts bench bench-db bench-net bench-keep lint vuln cross tools prepare clean
 
 build: ## the program, static
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o packstone ./cmd/packstone
@@ -47,6 +47,9 @@ race: ## short tests under the race detector, where there is a C compiler for it
 	@if command -v gcc >/dev/null; then set -x; CGO_ENABLED=1 $(GO) test -race -short -timeout 20m $(RACE); \
 	else echo "race: no gcc, left out"; test "$$CI" != true; fi
 
+fuzz: ## each fuzz test for FUZZ_TIME (3m), two at a time on two processors; FUZZ=catalog/tree or FUZZ='FuzzDecode$$' runs some
+	FUZZ_TIME=$(or $(FUZZ_TIME),3m) FUZZ='$(FUZZ)' GO=$(GO) .ci/fuzz
+
 sabotage: ## leaves out what keeps data from being lost, one by one, and prints which test notices
 	$(GO) test -tags sabotage -count=1 -v -timeout 2h -run TestEverySabotageIsNoticed ./archive/sabotage
 
@@ -58,7 +61,7 @@ alerts: ## the examples of alerts and the metrics, as Prometheus' own checker of
 soak: tools ## tests that run for long: they print what they counted
 	$(GO) test -tags soak -run '^TestSoak' -v -timeout 24h ./...
 	.ci/postgres18 .
-	$(MAKE) compose try-packages
+	$(MAKE) compose try-packages fuzz
 
 compose: build tools ## docker-compose.yml on a real engine, with images that are made here
 	command -v dockerd >/dev/null || apt-get install -y --no-install-recommends docker.io docker-compose debootstrap iptables iproute2

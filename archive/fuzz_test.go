@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/packstone/packstone/archive/store/memory"
+	"github.com/packstone/packstone/crypto"
 )
 
 func FuzzParseFormat(f *testing.F) {
@@ -107,6 +109,80 @@ func FuzzParseRefs(f *testing.F) {
 		}
 		if full && !bytes.Equal(EncodeRefs(s), content) {
 			t.Fatal("the refs are written in another way than they were read")
+		}
+	})
+}
+
+func FuzzParseVerified(f *testing.F) {
+	f.Add(EncodeVerified(nil))
+	f.Add(EncodeVerified([]VerifiedPack{{Sum: PackSum{1}, At: 5}, {Sum: PackSum{2}, At: 3}}))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		packs, err := ParseVerified(content)
+		if err != nil {
+			if !errors.Is(err, ErrDamaged) {
+				t.Fatalf("got %v, want ErrDamaged", err)
+			}
+			return
+		}
+		if !bytes.Equal(EncodeVerified(packs), content) {
+			t.Fatal("the packs are written in another way than they were read")
+		}
+	})
+}
+
+func FuzzParseName(f *testing.F) {
+	f.Add(Name{1, 2}.String())
+	f.Add("ABCD")
+	f.Fuzz(func(t *testing.T, text string) {
+		if name, err := ParseName(text); err == nil && !strings.EqualFold(name.String(), text) {
+			t.Fatalf("%q is read as %s", text, name)
+		}
+	})
+}
+
+// FuzzOpenPack reads the directory of a pack whose plaintext is anything, as whoever knows the
+// recipients can seal it, and every chunk that it says to hold.
+func FuzzOpenPack(f *testing.F) {
+	b := newBench(f, memory.New())
+	out := b.write(f, WriterOptions{}, mixture(1, 3))
+	for _, p := range out.packs {
+		sealed, err := b.store.Get(f.Context(), Data.Object(p.Pack.Name), 0, -1, nil)
+		if err != nil {
+			f.Fatal(err)
+		}
+		plain, err := crypto.Open(nil, sealed, b.identities...)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(plain)
+	}
+	f.Fuzz(func(t *testing.T, plain []byte) {
+		sealed, err := crypto.Seal(nil, plain, b.recipients...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.store = memory.New()
+		name, err := PutContent(t.Context(), b.store, Data, sealed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reader := b.reader()
+		pack, err := reader.Pack(t.Context(), Data, name, int64(len(sealed)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := reader.Directory(t.Context(), pack)
+		if err != nil {
+			if !errors.Is(err, ErrDamaged) {
+				t.Fatalf("got %v, want ErrDamaged", err)
+			}
+			return
+		}
+		for c := range d.All(pack) {
+			data, err := reader.ReadChunk(t.Context(), c, nil)
+			if err == nil && b.data.Sum(data) != c.ID || err != nil && !errors.Is(err, ErrDamaged) {
+				t.Fatalf("chunk %s: %d bytes, %v", c.ID, len(data), err)
+			}
 		}
 	})
 }

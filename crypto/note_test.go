@@ -201,3 +201,43 @@ func BenchmarkVerify(b *testing.B) {
 		}
 	}
 }
+
+// FuzzKeysAsText reads public keys and fingerprints. What is taken is written so that it is read as
+// the same, and no error repeats what may be a secret.
+func FuzzKeysAsText(f *testing.F) {
+	identity, recipient := testIdentity(f, true)
+	text, err := RecipientText(recipient)
+	if err != nil {
+		f.Fatal(err)
+	}
+	secret := fmt.Sprint(identity)
+	signer, err := GenerateSigner("host")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, seed := range []string{text, secret, " " + strings.ToLower(secret), signer.Verifier().Text(), signer.Verifier().Fingerprint().String(), "age1pq1", "SHA256:", "host+00000000+AA==", text + "\n# c\n" + text} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if r, err := ParseRecipient(text); err == nil {
+			if again, err := RecipientText(r); err != nil || !strings.EqualFold(again, strings.TrimSpace(text)) {
+				t.Errorf("%q is %s, %v", text, again, err)
+			}
+		} else if IsSecretText(text) && strings.Contains(err.Error(), strings.TrimSpace(text)) && len(strings.TrimSpace(text)) > len(classicKeyPrefix) {
+			t.Errorf("%q is repeated: %v", text, err)
+		}
+		if list, err := ParseRecipients(strings.NewReader(text)); err == nil && len(list) == 0 {
+			t.Errorf("%q names nobody", text)
+		}
+		if v, err := ParseVerifier(text); err == nil {
+			if again, err := ParseVerifier(v.Text()); err != nil || !again.Equal(v) || again.Fingerprint() != v.Fingerprint() {
+				t.Errorf("%q is %s, and then %s, %v", text, v, again, err)
+			}
+		}
+		if p, err := ParseFingerprint(text); err == nil {
+			if again, err := ParseFingerprint(p.String()); err != nil || again != p {
+				t.Errorf("%q is %s, and then %s, %v", text, p, again, err)
+			}
+		}
+	})
+}

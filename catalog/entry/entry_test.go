@@ -5,9 +5,11 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 )
 
 func TestPathsAreOrderedComponentByComponent(t *testing.T) {
@@ -153,4 +155,26 @@ func TestTimesOfEveryYear(t *testing.T) {
 	if got, want := (Time{-3, 5}).Truncate(2*time.Second), (Time{Seconds: -4}); got != want {
 		t.Errorf("rounded down before 1970: got %+v, want %+v", got, want)
 	}
+}
+
+// FuzzPrintable prints any name: a terminal takes none of it for a command, and no two names look
+// the same.
+func FuzzPrintable(f *testing.F) {
+	for _, seed := range []string{"a", "\x1b[2J", "\u202egpj.exe", "\xff", "\ufffd", `"a"`, "a\nb", "\u00a0"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		shown := Printable(name)
+		for _, r := range shown {
+			if !unicode.IsPrint(r) {
+				t.Fatalf("%q is shown as %q", name, shown)
+			}
+		}
+		if shown == name {
+			return
+		}
+		if back, err := strconv.Unquote(shown); err != nil || back != name {
+			t.Fatalf("%q is shown as %s, which reads as %q, %v", name, shown, back, err)
+		}
+	})
 }

@@ -119,14 +119,17 @@ type Snapshot struct {
 	Source        string
 	Files         map[string]string // their contents, at most 32 KiB each, by path
 	Nodes         []*tree.Node      // what is no file with content, or one with holes
+	Packs         []archive.RunPack // with what the nodes hold
 	Missed        int               // entries that the coverage says are missing
 	Clear, Sealed map[string]any    // what the two parts say instead
 	Run           func(packs []archive.RunPack)
+	Page          func(page []byte)     // changes pages before they are named
+	Root          func(root *tree.Root) // changes the root
 }
 
 // Commit stores the files and a commit that names them, and returns the snapshot's id.
 func (f *Forger) Commit(ctx context.Context, s Snapshot) (id string, err error) {
-	data, refs, root, err := f.store(ctx, s.Files, s.Nodes)
+	data, refs, root, err := f.store(ctx, s)
 	if err != nil {
 		return "", err
 	}
@@ -250,22 +253,28 @@ func (f *Forger) writer(ctx context.Context, kind archive.Kind) *packer {
 	return p
 }
 
-// store stores files and their tree.
-func (f *Forger) store(ctx context.Context, files map[string]string, nodes []*tree.Node) (packs []archive.RunPack, refs *archive.RefSet, root []byte, err error) {
+// store stores the files of a snapshot and their tree.
+func (f *Forger) store(ctx context.Context, s Snapshot) (packs []archive.RunPack, refs *archive.RefSet, root []byte, err error) {
 	data, trees, refs := f.writer(ctx, archive.Data), f.writer(ctx, archive.Trees), &archive.RefSet{}
 	defer data.Close()
 	defer trees.Close()
 	ids := f.Key.Domain.TreeID()
 	t := tree.NewWriter(nil, tree.WriterOptions{
-		Key: f.Key.Domain.PageKey(), ID: func(page []byte) archive.ID { return ids.Sum(page) }, Seal: trees.Seal, Flush: trees.Flush, Settle: data.Seal,
+		Key: f.Key.Domain.PageKey(), Seal: trees.Seal, Flush: trees.Flush, Settle: data.Seal,
+		ID: func(page []byte) archive.ID {
+			if s.Page != nil {
+				s.Page(page)
+			}
+			return ids.Sum(page)
+		},
 		Store: func(ctx context.Context, slot *archive.Slot, page []byte) error {
 			return trees.Add(ctx, slot, page, "page")
 		},
 	})
-	all := slices.Clone(nodes)
-	for _, path := range withDirectories(files) {
+	all := slices.Clone(s.Nodes)
+	for _, path := range withDirectories(s.Files) {
 		node := &tree.Node{Entry: entry.Entry{Path: path, Type: entry.Directory, Mode: 0o755, ModTime: entry.NanoTime(1)}}
-		if content, isFile := files[path]; isFile {
+		if content, isFile := s.Files[path]; isFile {
 			slot := archive.NewSlot(f.ID(content), len(content))
 			if err := errors.Join(data.Add(ctx, slot, []byte(content), ""), data.Flush(ctx)); err != nil {
 				return nil, nil, nil, err
@@ -288,11 +297,14 @@ func (f *Forger) store(ctx context.Context, files map[string]string, nodes []*tr
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	packs = append(data.packs, trees.packs...)
+	packs = slices.Concat(data.packs, trees.packs, s.Packs)
 	for _, p := range packs {
 		for i := range p.Directory.Len() {
 			refs.Add(p.Pack, uint32(i))
 		}
+	}
+	if s.Root != nil {
+		s.Root(&made)
 	}
 	root, err = made.MarshalCBOR()
 	return packs, refs, root, err

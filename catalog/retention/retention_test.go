@@ -121,7 +121,7 @@ func TestSpansComeBack(t *testing.T) {
 			t.Errorf("%s: came back as %v, %v", s, again, err)
 		}
 	}
-	for _, text := range []string{"", "d", "5", "-1d", "1x", "1d ", "99999999999999999999d", "0d", "100001y"} {
+	for _, text := range []string{"", "d", "5", "-1d", "1x", "1d ", "99999999999999999999d", "0d", "100001y", "17666w", "99999d99999d"} {
 		if s, err := ParseSpan(text); err == nil {
 			t.Errorf("%q was read as %v", text, s)
 		}

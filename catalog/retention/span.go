@@ -27,7 +27,7 @@ func ParseSpan(text string) (s Span, err error) {
 			return Span{}, badSpan(text)
 		}
 		n, err := strconv.Atoi(rest[:end])
-		if err != nil || n > largestSpan || !s.add(rest[end], n) {
+		if err != nil || n > largestSpan || !s.add(rest[end], n) || max(s.Years, s.Months, s.Days, s.Hours) > largestSpan {
 			return Span{}, badSpan(text)
 		}
 		rest = rest[end+1:]

@@ -47,3 +47,22 @@ func TestAFrameIsStoredInProportionToItsChunks(t *testing.T) {
 		}
 	}
 }
+
+// FuzzQueries compares what is looked for quickly with what matches.
+func FuzzQueries(f *testing.F) {
+	for _, seed := range []struct {
+		pattern, path string
+		anyCase       bool
+	}{{"*.log", "var/a.log", false}, {"/var/*", "var/a", false}, {"VAR/a*", "x/var/ab", true}, {"straße", "STRASSE", true}, {"[kK]", "\u212a", true}, {`\*`, "*", false}} {
+		f.Add(seed.pattern, seed.path, seed.anyCase)
+	}
+	f.Fuzz(func(t *testing.T, text, path string, anyCase bool) {
+		m, err := Query{Patterns: []string{text}, AnyCase: anyCase}.matcher()
+		if err != nil {
+			return
+		}
+		if p := m.patterns[0]; patternMatches(p.compiled, path) && !contains(path, p.literal) {
+			t.Errorf("%q matches %q, and %q is looked for in it", text, path, p.literal)
+		}
+	})
+}

@@ -188,15 +188,32 @@ func (w *treeWalk) wrong(ctx context.Context, node *tree.Node, refs *archive.Ref
 		if node.Chunks[i].IsHole() {
 			continue
 		}
-		_, known, err := w.index.Lookup(ctx, node.Chunks[i].ID)
+		fault, err := w.wrongChunk(ctx, &node.Chunks[i])
 		if err != nil {
 			return nil, err
 		}
-		if !known {
-			return append(wrong, fmt.Errorf("chunk %s is in no index run", node.Chunks[i].ID)), nil
+		if fault != nil {
+			return append(wrong, fault), nil
 		}
 	}
 	return wrong, nil
+}
+
+// wrongChunk returns what is wrong with a chunk, if the index does not know it, or not with that
+// length.
+func (w *treeWalk) wrongChunk(ctx context.Context, c *archive.Chunk) (wrong, err error) {
+	found, known, err := w.index.Lookup(ctx, c.ID)
+	switch {
+	case err != nil || known && found.Length == c.Length:
+		return nil, err
+	case !known:
+		return fmt.Errorf("chunk %s is in no index run", c.ID), nil
+	}
+	all, err := w.index.Places(ctx, c.ID) // who tells of the first one may lie
+	if err != nil || slices.ContainsFunc(all, func(other archive.Chunk) bool { return other.Length == c.Length }) {
+		return nil, err
+	}
+	return fmt.Errorf("chunk %s has %d bytes, and the tree says %d", c.ID, found.Length, c.Length), nil
 }
 
 // nameHurt adds a file to the findings about its chunks.

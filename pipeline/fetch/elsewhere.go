@@ -42,7 +42,7 @@ func (f *Fetcher) anyOf(ctx context.Context, c *archive.Chunk, find findPlaces) 
 		return nil, err
 	}
 	for _, other := range places {
-		if other.Place.Pack.Name == packName(c) && other.Place.Ordinal == c.Place.Ordinal {
+		if other.Place.Pack.Name == packName(c) && other.Place.Ordinal == c.Place.Ordinal || other.Length != c.Length { // who wants it relies on its length
 			continue
 		}
 		data, err := f.reader.ReadChunk(ctx, other, nil)

@@ -44,7 +44,14 @@ func (r *restore) reads(e *entry.Entry) bool {
 	return e.Type == entry.File && (r.o.Overwrite == OverwriteAlways || r.o.Verify)
 }
 
-type fileKey struct{ device, inode uint64 }
+// fileKey tells a file with several names from others. A tree may give the same numbers to what is of
+// another type: that is no name of it.
+type fileKey struct {
+	device, inode uint64
+	kind          entry.Type
+}
+
+func keyOf(e *entry.Entry) fileKey { return fileKey{e.Device, e.Inode, e.Type} }
 
 // firstName is the first name of something with several.
 type firstName struct {
@@ -62,7 +69,7 @@ func (r *restore) nameOf(n *tree.Node) (first firstName, later bool) {
 	if !isLinked(&n.Entry) {
 		return firstName{}, false
 	}
-	key := fileKey{n.Device, n.Inode}
+	key := keyOf(&n.Entry)
 	first, later = r.first[key]
 	if !later {
 		first = firstName{path: n.Path}
@@ -78,7 +85,7 @@ func (r *restore) nameOf(n *tree.Node) (first firstName, later bool) {
 // keepName keeps a name of something with several, unless it is not one of the same as the first
 // one that came back.
 func (r *restore) keepName(ctx context.Context, n *tree.Node, there *entry.Entry) error {
-	key := fileKey{n.Device, n.Inode}
+	key := keyOf(&n.Entry)
 	first, later := r.first[key]
 	if later && (first.kept == nil || first.kept.Device != there.Device || first.kept.Inode != there.Inode) {
 		return r.begin(ctx, n.Clone(), ActionUpdate)

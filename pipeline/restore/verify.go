@@ -60,6 +60,9 @@ func (r *restore) sameChunk(file io.ReaderAt, c archive.Chunk, offset int64, buf
 	if c.IsHole() {
 		return isZero(file, offset, int64(c.Length))
 	}
+	if c.Length > archive.MaxChunk {
+		return false, nil
+	}
 	*buffer = slices.Grow((*buffer)[:0], int(c.Length))[:c.Length]
 	k, err := file.ReadAt(*buffer, offset)
 	if err != nil && !errors.Is(err, io.EOF) {

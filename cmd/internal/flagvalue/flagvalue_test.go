@@ -20,3 +20,41 @@ func TestSizesAndRates(t *testing.T) {
 		}
 	}
 }
+
+// FuzzValues sets flags to anything. What is taken is printed so that it is taken again.
+func FuzzValues(f *testing.F) {
+	for _, seed := range []string{"512MiB", "9223372036854775807", "8388608T", "1y6m", "unlimited", "3d", "65535d", "12h", "5%", "NaN%", "1e300%", "-1", "SHA256:x", ""} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var size Size
+		var rate Rate
+		if size.Set(text) == nil && size < 0 || rate.Set(text) == nil && rate < 0 {
+			t.Errorf("%q is %d bytes, %d a second", text, size, rate)
+		}
+		var count Count
+		if count.Set(text) == nil && count < 1 && count.String() != text {
+			t.Errorf("%q is %s", text, &count)
+		}
+		var period Period
+		if period.Set(text) == nil && (period.Length < 0 || period.String() != text) {
+			t.Errorf("%q is %s", text, period.Length)
+		}
+		var share Share
+		if share.Set(text) == nil && !(share.Percent >= 0 && share.Percent <= 100) {
+			t.Errorf("%q is %f", text, share.Percent)
+		}
+		var growth Growth
+		if growth.Set(text) == nil && !(growth.Percent >= 0 && growth.Percent <= mostGrowth) {
+			t.Errorf("%q is %f", text, growth.Percent)
+		}
+		var span, again Span
+		if span.Set(text) == nil && (again.Set(span.String()) != nil || again != span) {
+			t.Errorf("%q is %s, and then %s", text, &span, &again)
+		}
+		var owner, same Owner
+		if owner.Set(text) == nil && (same.Set(owner.String()) != nil || same[0] != owner[0]) {
+			t.Errorf("%q is %s, and then %s", text, &owner, &same)
+		}
+	})
+}

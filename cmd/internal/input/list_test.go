@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -37,4 +38,23 @@ func TestAListIsReadInEachForm(t *testing.T) {
 	if got, want := Lines([]byte("*.o\r\n\n \t\n tmp \nlast")), []string{"*.o", " tmp ", "last"}; !slices.Equal(got, want) {
 		t.Errorf("the lines are %q, want %q", got, want)
 	}
+}
+
+func FuzzLists(f *testing.F) {
+	for _, seed := range []string{"a\nb\n", "a\x00b\x00", "a\x00b", "\r\n# c\n *", "[", ""} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if paths, err := Raw(text); err == nil && len(paths) > 0 && strings.Join(paths, "\x00")+"\x00" != string(text) {
+			t.Errorf("%q is read as %q", text, paths)
+		}
+		if paths, err := Verbatim(text); err != nil || slices.Contains(paths, "") || len(strings.Join(paths, "\n")) > len(text) {
+			t.Errorf("%q is read as %q, %v", text, paths, err)
+		}
+		for _, line := range Lines(text) {
+			if strings.TrimSpace(line) == "" || strings.ContainsAny(line, "\n") {
+				t.Errorf("%q has the line %q", text, line)
+			}
+		}
+	})
 }

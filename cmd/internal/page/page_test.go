@@ -72,7 +72,7 @@ func newBareWorld(t testing.TB, guard Guard) *world {
 	return w
 }
 
-func newWorld(t *testing.T, guard Guard) *world {
+func newWorld(t testing.TB, guard Guard) *world {
 	t.Helper()
 	w := newBareWorld(t, guard)
 	w.write("notes/readme.txt", "one\ntwo\nthree\n")

@@ -31,6 +31,7 @@ type Writer struct {
 type link struct {
 	root          string // inodes of different roots are different files
 	device, inode uint64
+	kind          entry.Type
 }
 
 // New returns a Writer to w. It does not close w.
@@ -62,7 +63,7 @@ func (w *Writer) linkTo(h *tar.Header, root string, e *entry.Entry) {
 	if e.Type == entry.Directory || e.Links < 2 || e.Inode == 0 {
 		return
 	}
-	key := link{root, e.Device, e.Inode}
+	key := link{root, e.Device, e.Inode, e.Type}
 	first, ok := w.links[key]
 	if !ok {
 		w.links[key] = h.Name

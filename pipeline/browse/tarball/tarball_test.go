@@ -132,3 +132,36 @@ func TestAFileThatIsTooShortDoesNotPass(t *testing.T) {
 		t.Error("a tar ends well that lacks content")
 	}
 }
+
+// FuzzEntries writes any entry, and reads it again: the tar says what the entry says, or there is
+// none.
+func FuzzEntries(f *testing.F) {
+	f.Add("a/b", byte(1), uint32(0o4755), int64(3), int64(1_700_000_000), uint32(5), "", "user", "user.a", []byte("v"))
+	f.Add("long/\xff\n", byte(3), uint32(0o777), int64(0), int64(-1), uint32(1<<31), "../x\x00", "\x00", "system.posix_acl_access", []byte("\x02\x00\x00\x00\x01\x00\x07\x00\xff\xff\xff\xff"))
+	f.Add("d", byte(5), uint32(0), int64(-5), int64(1)<<60, uint32(0), "x", "", "a=b", []byte(nil))
+	f.Fuzz(func(t *testing.T, path string, kind byte, mode uint32, size, seconds int64, id uint32, target, user, attribute string, value []byte) {
+		e := &entry.Entry{Path: path, Type: entry.Type(kind), Mode: mode, Size: size % 1000, UID: id, GID: id, User: user, ModTime: entry.Time{Seconds: seconds}, Target: target,
+			Xattrs: []entry.Attribute{{Name: attribute, Value: value}}, NodeDevice: uint64(id)}
+		var buffer bytes.Buffer
+		w := New(&buffer)
+		if err := w.Begin("root", e); err != nil {
+			return
+		}
+		if e.Type == entry.File {
+			if _, err := w.Write(make([]byte, e.Size)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		h, err := tar.NewReader(&buffer).Next()
+		if err != nil {
+			t.Fatalf("%+v cannot be read again: %v", e, err)
+		}
+		name := strings.TrimSuffix(h.Name, "/")
+		if want := strings.Trim("root/"+path, "/"); name != want || uint32(h.Uid) != id || h.ModTime.Unix() != seconds || e.Type == entry.Symlink && h.Linkname != target {
+			t.Errorf("%+v is read as %+v", e, h)
+		}
+	})
+}

@@ -137,8 +137,18 @@ func checkOf(t database.Type) func(database.Cell) error {
 		return checkDate
 	case database.Int, database.Bool, database.Year:
 		return checkNumber
+	case database.Bits:
+		return checkBits
 	}
 	return checkText
+}
+
+// checkBits lets nothing pass that would not be the digits of a literal.
+func checkBits(c database.Cell) error {
+	if c.Class == database.ClassText && strings.Trim(string(c.Bytes), "01") != "" {
+		return fmt.Errorf("bits are 0 and 1; %.40q is something else", c.Bytes)
+	}
+	return checkText(c)
 }
 
 func checkText(c database.Cell) error {

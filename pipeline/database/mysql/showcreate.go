@@ -170,7 +170,7 @@ func cutNames(text string) (names []string, rest string) {
 	return names, strings.TrimPrefix(strings.TrimPrefix(rest, ")"), " ")
 }
 
-// cutName takes a quoted name off the head of a text.
+// cutName takes a quoted name off the head of a text. One without an end is all of the text.
 func cutName(text string) (name, rest string) {
 	if !strings.HasPrefix(text, "`") {
 		return "", text
@@ -185,7 +185,7 @@ func cutName(text string) (name, rest string) {
 		}
 		return strings.ReplaceAll(text[1:i], "``", "`"), strings.TrimPrefix(text[i+1:], " ")
 	}
-	return "", text
+	return strings.ReplaceAll(text[1:], "``", "`"), ""
 }
 
 // labels reads the values of enum('a','it”s') or set(…).

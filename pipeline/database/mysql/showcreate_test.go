@@ -92,6 +92,7 @@ func FuzzCreateTable(f *testing.F) {
 	f.Add(sampleCreate)
 	f.Add("CREATE TABLE `a` (\n)")
 	f.Add("(\n  `x` enum('\\")
+	f.Add("(\n  CONSTRAINT `c` FOREIGN KEY (`a`, `b\n)")
 	f.Fuzz(func(t *testing.T, ddl string) {
 		c, ok := splitCreate(ddl)
 		if !ok {
@@ -100,6 +101,9 @@ func FuzzCreateTable(f *testing.F) {
 		for _, line := range c.lines {
 			define(line)
 			labels(line)
+			if f, ok := parseForeignKey(line, ""); ok && len(f.columns)+len(f.references) > len(line) {
+				t.Errorf("%q has %d columns", line, len(f.columns))
+			}
 		}
 		if !strings.HasPrefix(c.join(c.lines), c.head) {
 			t.Errorf("%q does not begin with its head", ddl)

@@ -103,6 +103,9 @@ func quote(v []byte) string {
 func textOfMySQL(t database.Type, v []byte) (string, error) {
 	switch t.Kind {
 	case database.Bits:
+		if len(bytes.Trim(v, "01")) > 0 {
+			return "", fmt.Errorf("bits are 0 and 1; %.40q is something else", v)
+		}
 		return "b'" + string(v) + "'", nil
 	case database.TimestampTZ:
 		v = bytes.TrimSuffix(v, []byte("+00:00"))

@@ -3,12 +3,15 @@ package rows
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
+	"testing/fstest"
 
 	"github.com/packstone/packstone/pipeline/database"
 )
@@ -231,6 +234,72 @@ func BenchmarkWriteDeltaOfOnePercent(b *testing.B) {
 	for b.Loop() {
 		if _, err := WriteDelta(context.Background(), io.Discard, io.Discard, bytes.NewReader(prints), 1<<40, rows, &database.Table{Name: "t"}); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// FuzzOpen reads a database whose description and rows may say anything.
+func FuzzOpen(f *testing.F) {
+	base, _ := writeBase(f, numbered(5))
+	schema, err := MarshalSchema(&database.Schema{Engine: database.SQLite, Tables: []*database.Table{{Name: "t", Columns: []*database.Column{{Name: "a", Type: database.Type{Kind: database.Text}}}}}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	tables, err := MarshalStored([]Stored{{Table: "t", Runs: []Run{{Path: "run", Bytes: int64(len(base))}}, Rows: 5}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(schema, tables, base)
+	f.Add([]byte(`{"tables":[null]}`), []byte(`[]`), base)
+	f.Add([]byte(`{"tables":[{"name":"t"}]}`), []byte(`[{"table":"t","runs":[{"path":"../run","bytes":-1},{"path":"run"}],"rows":9223372036854775807}]`), base)
+	f.Fuzz(func(t *testing.T, schema, tables, run []byte) {
+		files := fstest.MapFS{SchemaEntry: {Data: schema}, TablesEntry: {Data: tables}, "run": {Data: run}}
+		src, err := Open(files, database.SourceOptions{})
+		if err != nil {
+			return
+		}
+		defer src.Close()
+		s, err := src.Schema(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := MarshalSchema(s)
+		if err != nil {
+			t.Fatalf("what was read is not written: %v", err)
+		}
+		files[SchemaEntry] = &fstest.MapFile{Data: again}
+		if _, err := Open(files, database.SourceOptions{}); err != nil {
+			t.Fatalf("what was written is not read: %v", err)
+		}
+		for _, table := range s.Tables {
+			_ = src.Rows(t.Context(), table, func(b *database.Batch) error { b.Release(); return nil })
+		}
+	})
+}
+
+// TestALengthThatIsALieTakesNoMemory puts a length that no run has at every place.
+func TestALengthThatIsALieTakesNoMemory(t *testing.T) {
+	base, prints := writeBase(t, numbered(5))
+	delta, _, _ := writeDelta(t, append(rowList{"new"}, numbered(4)...), prints)
+	for name, c := range map[string]struct {
+		run  []byte
+		read func([]byte)
+	}{
+		"base":  {base, func(b []byte) { _ = discard(b) }},
+		"delta": {delta, func(b []byte) { _ = discard(base, b) }},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		tries := uint64(0)
+		for at := range c.run {
+			for _, lie := range []uint64{1 << 24, 1 << 31, 1 << 40, 1 << 63} {
+				tries++
+				c.read(append(binary.AppendUvarint(bytes.Clone(c.run[:at]), lie), c.run[at+1:]...))
+			}
+		}
+		runtime.ReadMemStats(&after)
+		if took := (after.TotalAlloc - before.TotalAlloc) / tries; took > 2<<20 {
+			t.Errorf("%s: a lie takes %d KiB", name, took>>10)
 		}
 	}
 }

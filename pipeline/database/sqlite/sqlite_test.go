@@ -1,6 +1,8 @@
 package sqlite_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -302,4 +304,50 @@ func TestNullsInAPrimaryKeyStayWhereSQLiteAllowsThem(t *testing.T) {
 		}
 		to = newFile(t)
 	}
+}
+
+// FuzzDamagedFile changes a file in two places: it is read to an end, or refused.
+func FuzzDamagedFile(f *testing.F) {
+	url := newFile(f)
+	for _, sql := range []string{
+		"PRAGMA page_size = 512", "CREATE TABLE a (id INTEGER PRIMARY KEY, b TEXT CHECK (b <> 'x') DEFAULT 'y', c BLOB)", "CREATE INDEX i ON a (lower(b) DESC) WHERE b > 'a'",
+		"CREATE TABLE w (k TEXT PRIMARY KEY, v) WITHOUT ROWID", "CREATE VIEW v AS SELECT b FROM a", "CREATE TRIGGER g AFTER INSERT ON w BEGIN DELETE FROM a; END",
+		"INSERT INTO a SELECT value, 'text ' || value, zeroblob(value * 40) FROM (SELECT 1 AS value UNION SELECT 2 UNION SELECT 3 UNION SELECT 30)", "INSERT INTO w VALUES ('k', 2.5), ('l', NULL)",
+	} {
+		if err := exec(f, url, sql); err != nil {
+			f.Fatal(err)
+		}
+	}
+	whole, err := os.ReadFile(url[len("sqlite:"):])
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, at := range []uint32{0, 16, 18, 28, 36, 44, 56, 100, 103, 108, 300, 420, 512, 515, 520, 900, 1024, 1536} {
+		f.Add(at, uint32(0xffff_ffff), at+40, uint32(1))
+	}
+	f.Fuzz(func(t *testing.T, at, value, other, second uint32) {
+		changed := bytes.Clone(whole)
+		binary.BigEndian.PutUint32(changed[at%uint32(len(changed)-4):], value)
+		binary.BigEndian.PutUint32(changed[other%uint32(len(changed)-4):], second)
+		url := newFile(t)
+		if err := os.WriteFile(url[len("sqlite:"):], changed, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		src, err := sqlite.Driver{}.OpenSource(t.Context(), databasetest.Locate(t, url), database.SourceOptions{})
+		if err != nil {
+			return
+		}
+		defer src.Close()
+		s, err := src.Schema(t.Context())
+		if err != nil {
+			return
+		}
+		for _, table := range s.Tables {
+			rows := 0
+			err := src.Rows(t.Context(), table, func(b *database.Batch) error { rows += b.Len(); b.Release(); return nil })
+			if err == nil && rows > len(changed) {
+				t.Errorf("table %s has %d rows", table.Name, rows)
+			}
+		}
+	})
 }

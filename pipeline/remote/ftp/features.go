@@ -63,12 +63,27 @@ func (c *Conn) learn(l *learned) error {
 	if c.server.options.NoMLSD {
 		l.features.MLST = false
 	}
-	home, err := c.CurrentDir()
+	home, err := c.begins()
 	if IsBroken(err) && home == "" {
 		return err
 	}
 	l.home, l.known, l.sites = path.Clean("/"+home), true, map[string]bool{}
 	return nil
+}
+
+// begins returns the directory after the login. That of ServerConn panics where an answer has one
+// quotation mark.
+func (c *Conn) begins() (string, error) {
+	text, err := c.command(257, "PWD")
+	if err != nil {
+		return "", err
+	}
+	_, quoted, _ := strings.Cut(text, `"`)
+	end := strings.LastIndexByte(quoted, '"')
+	if end < 0 {
+		return "", fmt.Errorf("the answer to PWD names no directory: %q", text)
+	}
+	return quoted[:end], nil
 }
 
 func parseFeatures(text string) (Features, string) {

@@ -160,7 +160,11 @@ func (g *greeted) Read(p []byte) (int, error) {
 	if err := g.fill(); err != nil {
 		return 0, err
 	}
-	n := copy(p, g.unread[:lineEnd(g.unread)])
+	line := g.unread[:lineEnd(g.unread)]
+	if bytes.HasPrefix(line, []byte("227")) && bytes.LastIndexByte(line, ')') < bytes.IndexByte(line, '(') { // ServerConn would panic
+		return 0, fmt.Errorf("the answer to PASV names no address: %q", line)
+	}
+	n := copy(p, line)
 	g.unread = g.unread[n:]
 	g.unasked += n
 	g.extended = g.extended || g.asked && bytes.HasPrefix(p[:n], []byte("229"))

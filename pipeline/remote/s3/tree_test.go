@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/packstone/packstone/archive/store/s3/bucket"
 	"github.com/packstone/packstone/catalog/entry"
@@ -249,4 +250,42 @@ func BenchmarkTree(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N)*keys/b.Elapsed().Seconds(), "keys/s")
+}
+
+// FuzzTreeOfKeys lists buckets with any keys, one on a line: each is a path that leads down, or a
+// problem.
+func FuzzTreeOfKeys(f *testing.F) {
+	f.Add("a\na-b\na/b\na//b\na/./x\na/../x/y\n/lead\n~s3-dot/x\nm/\nünï/ç")
+	f.Add("..\n../x\n.\n//\n%2e%2e/x\n~s3-object\na/~s3-empty\na\x00b\n\x1b\n<&>")
+	f.Fuzz(func(t *testing.T, text string) {
+		keys := map[string]bool{}
+		for key := range strings.SplitSeq(text, "\n") {
+			if key != "" && len(key) <= 1024 && utf8.ValidString(key) && len(keys) < 40 {
+				keys[key] = true
+			}
+		}
+		server := s3test.Start(t)
+		for key := range keys {
+			server.Put(key, []byte("x"))
+		}
+		problems, found := map[string]bool{}, 0
+		b := open(t, server, "minio", s3.Options{Parallel: 2})
+		for _, path := range visited(t, b, s3.TreeOptions{Problem: func(path string, err error) { problems[path] = true }}) {
+			file := strings.TrimSuffix(path, "/")
+			if file == path && !keys[b.Key(path)] {
+				t.Errorf("%q is no key", path)
+			}
+			if file == path {
+				found++
+			}
+			for name := range strings.SplitSeq(file, "/") {
+				if name == "" || name == "." || name == ".." || strings.Contains(name, "\x00") {
+					t.Errorf("the path %q leads elsewhere", path)
+				}
+			}
+		}
+		if found < len(keys) && len(problems) == 0 {
+			t.Errorf("%d of %d keys are there, and there are no problems", found, len(keys))
+		}
+	})
 }

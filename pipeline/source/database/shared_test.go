@@ -2,6 +2,7 @@ package database
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -143,4 +144,30 @@ func readAside(t *testing.T, a *aside) []byte {
 		t.Fatal(err)
 	}
 	return got
+}
+
+// FuzzStates reads what an earlier backup may have left of tables: what counts has its sum.
+func FuzzStates(f *testing.F) {
+	one := &state{Table: "t", Runs: []run{{Identity: "i"}}, Rows: 3, Small: []byte("prints")}
+	one.Sum = one.sum()
+	text, err := json.Marshal(one)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add(append(append(bytes.Clone(text), '\n'), `{"table":"t","sum":"x"}`+"\n"...))
+	f.Add([]byte("null\n{}\n[]\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		for _, ending := range []string{stateEnding, sharedEnding} {
+			name := filepath.Join(t.TempDir(), "a"+ending)
+			if err := os.WriteFile(name, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range readStates(name) {
+				if s.Sum != s.sum() || len(s.Runs) == 0 {
+					t.Errorf("%q gives %+v", text, s)
+				}
+			}
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -442,6 +443,24 @@ func TestATimeThatTheFileSystemHasNotIsTold(t *testing.T) {
 		}
 		if told := strings.Count(strings.Join(warned, "\n"), "the file system has no "); told != want {
 			t.Errorf("%d, of which the file system makes %d: got the warnings %q, want %d", seconds, st.Mtim.Sec, warned, want)
+		}
+	}
+}
+
+// TestWhatBelongsToNobodyLendsNoRights: the system takes this number for "as it is", and the file
+// would lend the rights of whoever restores it.
+func TestWhatBelongsToNobodyLendsNoRights(t *testing.T) {
+	for _, ids := range [][2]uint32{{math.MaxUint32, uint32(os.Getegid())}, {uint32(os.Geteuid()), math.MaxUint32}, {math.MaxUint32, math.MaxUint32}} {
+		root := t.TempDir()
+		warned := 0
+		tg := open(t, root, directory.Options{Warn: func(string, error) { warned++ }})
+		e := file("f", "x")
+		e.Mode, e.UID, e.GID = 0o6755, ids[0], ids[1]
+		must(t, write(tg, e, "x"))
+		info, err := os.Stat(filepath.Join(root, "f"))
+		must(t, err)
+		if info.Mode() != 0o755 || warned != 1 {
+			t.Errorf("%d:%d: it has the mode %v, and there were %d warnings", ids[0], ids[1], info.Mode(), warned)
 		}
 	}
 }

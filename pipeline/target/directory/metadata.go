@@ -2,8 +2,10 @@ package directory
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"strings"
 	"time"
 
@@ -88,6 +90,11 @@ func (t *Target) dress(o *object, e *entry.Entry) error {
 	return nil
 }
 
+// asItIs is the number with which chown(2) leaves an owner or a group as it is. Nobody has it.
+const asItIs = math.MaxUint32
+
+var errNobody = errors.New("nobody has that number")
+
 // own sets the owner of e. It reports whether o has that owner now, and whether that is a change.
 func (t *Target) own(o *object, e *entry.Entry, st *local.Stat) (owned, changed bool) {
 	if t.options.NoOwner {
@@ -97,11 +104,14 @@ func (t *Target) own(o *object, e *entry.Entry, st *local.Stat) (owned, changed 
 	if st.Uid == uid && st.Gid == gid {
 		return true, false
 	}
-	err := o.chown(int(uid), int(gid))
+	err := errNobody
+	if uid != asItIs && gid != asItIs {
+		err = o.chown(int(uid), int(gid))
+	}
 	if err == nil {
 		return true, true
 	}
-	if st.Gid != gid && o.chown(-1, int(gid)) == nil { // to one of the groups that the process is in
+	if st.Gid != gid && gid != asItIs && o.chown(-1, int(gid)) == nil { // to one of the groups that the process is in
 		changed = true
 		if st.Uid == uid {
 			return true, true

@@ -157,7 +157,7 @@ func (d *awsDialect) list(ctx context.Context, q Query) iter.Seq2[Object, error]
 	}
 }
 
-// errNoNext says that a server contradicts itself.
+// errNoNext says that a server contradicts itself: there is more, and it is nowhere, or here.
 var errNoNext = fmt.Errorf("a page of the listing does not say where the next begins: %w", store.ErrInvalid)
 
 func (d *awsDialect) pages(ctx context.Context, q Query, yield func(Object) bool) error {
@@ -181,9 +181,11 @@ func (d *awsDialect) pages(ctx context.Context, q Query, yield func(Object) bool
 		if !aws.ToBool(out.IsTruncated) {
 			return nil
 		}
-		if in.ContinuationToken = out.NextContinuationToken; aws.ToString(in.ContinuationToken) == "" {
+		next := aws.ToString(out.NextContinuationToken)
+		if next == "" || next == aws.ToString(in.ContinuationToken) {
 			return errNoNext
 		}
+		in.ContinuationToken = &next
 	}
 }
 
@@ -203,13 +205,15 @@ func (d *awsDialect) versionPages(ctx context.Context, q Query, yield func(Objec
 		if !aws.ToBool(out.IsTruncated) {
 			return nil
 		}
-		if aws.ToString(out.NextKeyMarker) == "" {
-			return errNoNext
-		}
-		if in.KeyMarker, err = decoded(out.NextKeyMarker, out.EncodingType); err != nil {
+		next, err := decoded(out.NextKeyMarker, out.EncodingType)
+		if err != nil {
 			return err
 		}
-		in.VersionIdMarker = out.NextVersionIdMarker
+		same := aws.ToString(next) == aws.ToString(in.KeyMarker) && aws.ToString(out.NextVersionIdMarker) == aws.ToString(in.VersionIdMarker)
+		if aws.ToString(next) == "" || same {
+			return errNoNext
+		}
+		in.KeyMarker, in.VersionIdMarker = next, out.NextVersionIdMarker
 	}
 }
 
