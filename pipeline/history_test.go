@@ -229,6 +229,10 @@ func inBubble(t *testing.T, seed uint64, run func(t *testing.T)) {
 	}
 }
 
+// chapters is how often steps are repeated, so that few histories are much longer than others: each
+// step looks at all that was done before.
+const chapters = 6
+
 // oneHistory runs one history, and returns what it came to.
 func oneHistory(t *testing.T, r *rapid.T) (l *lived) {
 	seed := rapid.Uint64().Draw(r, "seed")
@@ -241,12 +245,14 @@ func oneHistory(t *testing.T, r *rapid.T) (l *lived) {
 		if stocked {
 			h.hosts[0].stock = newStock(h.t)
 		}
-		r.Repeat(map[string]func(*rapid.T){"step": func(r *rapid.T) {
-			h.run(anyStep(h.forger != nil).Draw(r, "step"))
-			if h.broken != nil {
-				r.Fatal(h.broken)
-			}
-		}})
+		for range chapters {
+			r.Repeat(map[string]func(*rapid.T){"step": func(r *rapid.T) {
+				h.run(anyStep(h.forger != nil).Draw(r, "step"))
+				if h.broken != nil {
+					r.Fatal(h.broken)
+				}
+			}})
+		}
 		h.end()
 		if h.broken != nil {
 			r.Fatal(h.broken)
@@ -275,7 +281,7 @@ func setFlag(t *testing.T, name, value string) {
 func TestHistories(t *testing.T) {
 	inMemory(t)
 	setFlag(t, "rapid.seed", "1")
-	setFlag(t, "rapid.steps", "30")
+	setFlag(t, "rapid.steps", "5") // on average, in each chapter
 	checks := "12"
 	if testing.Short() { // which look for races
 		checks = "4"

@@ -181,8 +181,12 @@ func (h *chronicle) goesOn() {
 // collects runs a collector until nothing is left to do.
 func (h *chronicle) collects(when string) {
 	for range 4 {
-		if _, err := h.admins[0].collect(h.calm(), fencing); err != nil {
+		did, err := h.admins[0].collect(h.calm(), fencing)
+		if err != nil {
 			h.breaks("the collection %s: %w", when, err)
+			return
+		}
+		if did.Deleted+did.Sighted+did.Finished+did.RolledUp+did.Locked+len(did.Ended) == 0 {
 			return
 		}
 	}
