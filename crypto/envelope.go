@@ -280,7 +280,7 @@ func openFileKey(header []byte, identities []age.Identity) ([]byte, error) {
 	var failed error
 	watched := make([]age.Identity, len(identities))
 	for i, identity := range identities {
-		watched[i] = watch(identity, &failed)
+		watched[i] = rememberingUnwraps(watch(identity, &failed))
 	}
 	fileKey, err := age.DecryptHeader(header[:length-nonceSize], watched...)
 	mismatch := (*age.NoIdentityMatchError)(nil)

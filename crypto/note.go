@@ -103,7 +103,7 @@ func ParseVerifier(text string) (Verifier, error) {
 	if canonical, err := note.NewEd25519VerifierKey(verifier.Name(), key[1:]); err != nil || canonical != text {
 		return Verifier{}, fmt.Errorf("parse public key %.200q: want it written as %q", text, canonical)
 	}
-	return Verifier{text: text, verifier: verifier}, nil
+	return Verifier{text: text, verifier: remembering(verifier, text)}, nil
 }
 
 // Text returns the public key as one line of text, empty for the zero Verifier.

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/cryptotest"
 	"testing/synctest"
@@ -56,6 +56,8 @@ type host struct {
 	*world
 	name   string
 	source *fakeSource
+	stock  *stock // nil: it has files alone
+	guest  bool   // it works in the middle of something: the stock stays as it is
 }
 
 // decider decides with the key of the owner or of a collector.
@@ -67,7 +69,8 @@ type decider struct {
 // kept is what a backup was told to keep.
 type kept struct {
 	source  *fakeSource
-	must    bool // it is there, and nobody has tried to forget it since
+	stock   *holdings // nil: of files alone
+	must    bool      // it is there, and nobody has tried to forget it since
 	held    bool
 	forgets int  // tries to forget it
 	unsure  bool // such a try ended with an error: it may count, even later
@@ -95,7 +98,7 @@ func newHistory(t testing.TB, hosts int, malice bool, skew time.Duration) *chron
 	members := catalog.Config{Collectors: []catalog.Member{{Key: collector.Verifier().Text()}}}
 	for i := range hosts {
 		name := fmt.Sprint("host", i)
-		h.hosts = append(h.hosts, &host{h.keys.as(h.admit(&members, name), t.TempDir()), name, randomSource(3, 700+300*i, uint64(10*i))})
+		h.hosts = append(h.hosts, &host{h.keys.as(h.admit(&members, name), t.TempDir()), name, randomSource(3, 700+300*i, uint64(10*i)), nil, false})
 	}
 	for _, by := range []crypto.Signer{h.keys.owner, collector} {
 		h.admins = append(h.admins, &decider{h.keys.as(h.keys.writer, t.TempDir()), by})
@@ -187,40 +190,6 @@ func (h *chronicle) breaks(format string, args ...any) {
 	}
 }
 
-// tally counts what all histories of a test have done.
-type tally struct {
-	histories, steps, calls, mishaps, refused atomic.Int64
-	perHistory, faults                        []int
-}
-
-// add counts a history that has ended.
-func (c *tally) add(h *chronicle) {
-	mishaps := 0
-	for _, n := range h.sim.Mishaps() {
-		mishaps += n
-	}
-	c.histories.Add(1)
-	c.steps.Add(int64(h.steps))
-	c.refused.Add(int64(h.refused))
-	c.calls.Add(int64(h.sim.Calls() + h.second.Calls()))
-	c.mishaps.Add(int64(mishaps))
-	c.perHistory, c.faults = append(c.perHistory, h.steps), append(c.faults, mishaps)
-}
-
-// String says it in one line.
-func (c *tally) String() string {
-	return fmt.Sprintf("%d histories, %d operations (median %d), %d of them refused or interrupted, %d faults (median %d), %d calls of the storage",
-		c.histories.Load(), c.steps.Load(), median(c.perHistory), c.refused.Load(), c.mishaps.Load(), median(c.faults), c.calls.Load())
-}
-
-func median(all []int) int {
-	if len(all) == 0 {
-		return 0
-	}
-	all = slices.Sorted(slices.Values(all))
-	return all[len(all)/2]
-}
-
 // warm makes what all histories share: encoders that were made in one bubble can't be used in
 // another.
 var warm = sync.OnceFunc(func() {
@@ -260,26 +229,37 @@ func inBubble(t *testing.T, seed uint64, run func(t *testing.T)) {
 	}
 }
 
-// oneHistory runs one history.
-func oneHistory(t *testing.T, r *rapid.T, count *tally) {
+// chapters is how often steps are repeated, so that few histories are much longer than others: each
+// step looks at all that was done before.
+const chapters = 6
+
+// oneHistory runs one history, and returns what it came to.
+func oneHistory(t *testing.T, r *rapid.T) (l *lived) {
 	seed := rapid.Uint64().Draw(r, "seed")
 	hosts := rapid.IntRange(1, 3).Draw(r, "hosts")
 	malice := rapid.IntRange(0, 2).Draw(r, "malice") == 2
 	skew := rapid.SampledFrom([]time.Duration{0, time.Second, time.Minute}).Draw(r, "skew")
+	stocked := rapid.IntRange(0, 3).Draw(r, "stocked") == 3
 	inBubble(t, seed, func(t *testing.T) {
 		h := newHistory(failing{t, r}, hosts, malice, skew)
-		r.Repeat(map[string]func(*rapid.T){"step": func(r *rapid.T) {
-			h.run(anyStep(h.forger != nil).Draw(r, "step"))
-			if h.broken != nil {
-				r.Fatal(h.broken)
-			}
-		}})
+		if stocked {
+			h.hosts[0].stock = newStock(h.t)
+		}
+		for range chapters {
+			r.Repeat(map[string]func(*rapid.T){"step": func(r *rapid.T) {
+				h.run(anyStep(h.forger != nil).Draw(r, "step"))
+				if h.broken != nil {
+					r.Fatal(h.broken)
+				}
+			}})
+		}
 		h.end()
 		if h.broken != nil {
 			r.Fatal(h.broken)
 		}
-		count.add(h)
+		l = h.lived(stocked)
 	})
+	return l
 }
 
 // setFlag sets a flag of rapid that nobody has given.
@@ -299,31 +279,33 @@ func setFlag(t *testing.T, name, value string) {
 // TestHistories runs some histories, always the same ones; TestSoakHistories draws others, for
 // hours.
 func TestHistories(t *testing.T) {
+	inMemory(t)
 	setFlag(t, "rapid.seed", "1")
+	setFlag(t, "rapid.steps", "5") // on average, in each chapter
 	checks := "12"
 	if testing.Short() { // which look for races
 		checks = "4"
 	}
-	histories(t, checks, "30", func() bool { return false })
+	setFlag(t, "rapid.checks", checks)
+	done := &tally{}
+	t.Cleanup(func() {
+		t.Log(done)
+		if t.Failed() {
+			t.Log("to run it again: go test ./pipeline -run '^TestHistories$' and the flags that rapid prints above")
+		}
+	})
+	rapid.Check(t, func(r *rapid.T) { done.add(oneHistory(t, r)) })
 }
 
-// histories runs histories of steps on average, until they are over.
-func histories(t *testing.T, checks, steps string, over func() bool) *tally {
-	setFlag(t, "rapid.checks", checks)
-	setFlag(t, "rapid.steps", steps)
-	count := &tally{}
-	t.Cleanup(func() {
-		t.Log(count)
-		if t.Failed() {
-			t.Logf("to run it again: go test ./pipeline %s-run '^%s$' and the flags that rapid prints above", tagged, t.Name())
-		}
-	})
-	rapid.Check(t, func(r *rapid.T) {
-		if !over() {
-			oneHistory(t, r, count)
-		}
-	})
-	return count
+// inMemory keeps the temporary files of a test in memory, where the machine has a place for that:
+// the caches of hosts are small files that come and go.
+func inMemory(t *testing.T) {
+	dir, err := os.MkdirTemp("/dev/shm", "packstone-histories-")
+	if err != nil {
+		return
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Setenv("TMPDIR", dir)
 }
 
 // client is a way to the bucket in some weather, as the program makes one.

@@ -22,32 +22,24 @@ import (
 	"github.com/packstone/packstone/pipeline/restore"
 )
 
-// comesBack restores a snapshot through s, and returns what fails. Wrong bytes break a promise
-// whatever else fails.
-func (h *chronicle) comesBack(w *world, s store.Store, snapshot *catalog.Snapshot) error {
+// comesBack restores a snapshot, and returns what fails. Wrong bytes break a promise whatever else
+// fails.
+func (h *chronicle) comesBack(repo *catalog.Repository, snapshot *catalog.Snapshot) error {
 	k := h.kept[snapshot.Description]
 	if k == nil {
 		return fmt.Errorf("snapshot %q is of no backup", snapshot.Description)
 	}
-	repo, err := catalog.Open(h.t.Context(), s, catalog.Options{Keys: catalog.Keys{Identities: w.identity}})
-	if err != nil {
-		return err
+	bring := h.filesComeBack
+	if k.stock != nil {
+		bring = h.setComesBack
 	}
-	fetcher, err := fetch.New(repo, snapshot.Domain, fetch.Options{})
-	if err != nil {
-		return err
-	}
-	to := newTarget()
-	var problems []error
-	problem := func(path string, err error) { problems = append(problems, fmt.Errorf("%s: %w", path, err)) }
-	t := tree.Open(snapshot.Sources[0].Root, fetcher.Pages(), tree.OpenOptions{})
-	_, err = restore.New(t, fetcher, to, restore.Options{Verify: true, Problem: problem}).Run(h.t.Context())
+	to, err := bring(repo, snapshot, k)
 	for path, f := range to.files {
 		if want := k.source.files[path]; path != "" && (want == nil || !bytes.Equal(f.content, want.content)) {
 			h.breaks("%s: %s was restored with other bytes", snapshot.Description, path)
 		}
 	}
-	if err = errors.Join(append(problems, err)...); err != nil {
+	if err != nil {
 		return err
 	}
 	for path := range k.source.files {
@@ -58,13 +50,31 @@ func (h *chronicle) comesBack(w *world, s store.Store, snapshot *catalog.Snapsho
 	return nil
 }
 
+// filesComeBack restores the one source of a snapshot.
+func (h *chronicle) filesComeBack(repo *catalog.Repository, snapshot *catalog.Snapshot, _ *kept) (*fakeTarget, error) {
+	to := newTarget()
+	fetcher, err := fetch.New(repo, snapshot.Domain, fetch.Options{})
+	if err != nil {
+		return to, err
+	}
+	var problems []error
+	problem := func(path string, err error) { problems = append(problems, fmt.Errorf("%s: %w", path, err)) }
+	t := tree.Open(snapshot.Sources[0].Root, fetcher.Pages(), tree.OpenOptions{})
+	_, err = restore.New(t, fetcher, to, restore.Options{Verify: true, Problem: problem}).Run(h.t.Context())
+	return to, errors.Join(append(problems, err)...)
+}
+
 // restore brings one snapshot back in the weather of the step.
 func (h *chronicle) restore(through store.Store, r *rand.Rand) error {
 	some, err := h.choose(r, 1)
 	if err != nil {
 		return err
 	}
-	return h.comesBack(h.keys, through, some[0])
+	repo, err := h.open(through)
+	if err != nil {
+		return err
+	}
+	return h.comesBack(repo, some[0])
 }
 
 // check reads all data. In calm weather nothing may be found.
@@ -83,7 +93,7 @@ func (h *chronicle) check(through store.Store, calm bool) error {
 
 // all restores every snapshot that is there, and tests that all are there that must be.
 func (h *chronicle) all() {
-	_, _, all, err := h.opened(h.t.Context())
+	repo, _, all, err := h.opened(h.t.Context())
 	if err != nil {
 		h.breaks("the repository does not open in calm weather: %w", err)
 		return
@@ -91,7 +101,7 @@ func (h *chronicle) all() {
 	there := map[string]bool{}
 	for _, s := range all {
 		there[s.Description] = true
-		if err := h.comesBack(h.keys, h.calm(), s); err != nil {
+		if err := h.comesBack(repo, s); err != nil {
 			h.breaks("snapshot %s of %s: %w", s.Description, s.Time, err)
 		}
 	}
@@ -100,18 +110,18 @@ func (h *chronicle) all() {
 			h.breaks("snapshot %q was committed and not forgotten, and is gone", name)
 		}
 	}
-	h.allCopies()
 }
 
 // allCopies restores what was copied.
 func (h *chronicle) allCopies() {
 	there := map[string]bool{}
-	for _, s := range h.copiesThere() {
+	repo, all := h.copiesThere()
+	for _, s := range all {
 		if h.forger != nil && s.Description == "" {
 			continue // a forged one
 		}
 		there[s.Description] = true
-		if err := h.comesBack(h.copies, h.second.Client(storetest.Weather{}), s); err != nil {
+		if err := h.comesBack(repo, s); err != nil {
 			h.breaks("copy of snapshot %s: %w", s.Description, err)
 		}
 	}
@@ -122,22 +132,22 @@ func (h *chronicle) allCopies() {
 	}
 }
 
-func (h *chronicle) copiesThere() []*catalog.Snapshot {
+func (h *chronicle) copiesThere() (*catalog.Repository, []*catalog.Snapshot) {
 	repo, err := catalog.Open(h.t.Context(), h.second.Client(storetest.Weather{}), catalog.Options{Keys: catalog.Keys{Identities: h.copies.identity}})
 	if err != nil {
 		h.breaks("the other repository does not open: %w", err)
-		return nil
+		return nil, nil
 	}
 	log, err := repo.ReadLog(h.t.Context())
 	if err != nil {
 		h.breaks("the other repository cannot be read: %w", err)
-		return nil
+		return nil, nil
 	}
 	all, err := repo.Snapshots(h.t.Context(), log)
 	if err != nil {
 		h.breaks("the other repository cannot be listed: %w", err)
 	}
-	return all
+	return repo, all
 }
 
 // end lets all arrive that is on its way, and tests what was promised.
@@ -146,6 +156,7 @@ func (h *chronicle) end() {
 	h.second.Settle()
 	time.Sleep(time.Hour) // until the clocks of all servers agree on what was before
 	h.all()
+	h.allCopies() // to which nothing is done from here on
 	if h.broken != nil || h.forger != nil {
 		return
 	}
@@ -170,8 +181,12 @@ func (h *chronicle) goesOn() {
 // collects runs a collector until nothing is left to do.
 func (h *chronicle) collects(when string) {
 	for range 4 {
-		if _, err := h.admins[0].collect(h.calm(), fencing); err != nil {
+		did, err := h.admins[0].collect(h.calm(), fencing)
+		if err != nil {
 			h.breaks("the collection %s: %w", when, err)
+			return
+		}
+		if did.Deleted+did.Sighted+did.Finished+did.RolledUp+did.Locked+len(did.Ended) == 0 {
 			return
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/packstone/packstone/archive/store/retry"
 	"github.com/packstone/packstone/archive/store/storetest"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/check"
 	"github.com/packstone/packstone/pipeline/collect"
 )
@@ -117,7 +118,7 @@ func (h *chronicle) act(s *step, through store.Store, r *rand.Rand, number int) 
 	at := h.hosts[r.IntN(len(h.hosts))]
 	owner, admin := h.admins[0], h.admins[r.IntN(len(h.admins))]
 	if s.inner { // it is on another machine: with the same cache it would wait for the one that it interrupts
-		at = &host{at.as(at.writer, h.t.TempDir()), at.name, at.source}
+		at = &host{at.as(at.writer, h.t.TempDir()), at.name, at.source, at.stock, true}
 		owner = &decider{owner.as(owner.writer, h.t.TempDir()), owner.by}
 		admin = &decider{admin.as(admin.writer, h.t.TempDir()), admin.by}
 	}
@@ -175,15 +176,34 @@ func (h *chronicle) backup(host *host, s store.Store, r *rand.Rand, number int) 
 	}
 	source := host.source.clone()
 	k := &kept{source: source.clone()}
+	o := host.options(source)
+	if host.stock != nil {
+		if err := host.deals(r, k); err != nil {
+			return err
+		}
+		source.files[""] = &fakeFile{Entry: entry.Entry{Type: entry.Directory, Mode: 0o755}} // by which a place knows that it is meant
+		o.Jobs = append(o.Jobs, host.stock.jobs(host.cache+"-states")...)
+	}
 	name := fmt.Sprint("step ", number)
 	h.kept[name] = k
-	o := host.options(source)
 	o.Host, o.Description, o.Publish, o.Force = host.name, name, time.Second, r.IntN(10) == 0
 	if r.IntN(2) == 0 {
 		o.Publish = time.Hour
 	}
 	_, err := host.backup(s, o)
 	k.must = err == nil && k.forgets == 0
+	return err
+}
+
+// deals changes the stock of a host, and notes what it is then.
+func (h *host) deals(r *rand.Rand, k *kept) error {
+	if !h.guest {
+		if err := h.stock.change(r); err != nil {
+			return fmt.Errorf("change the stock of %s: %w", h.name, err)
+		}
+	}
+	now, err := h.stock.holds()
+	k.stock = &now
 	return err
 }
 

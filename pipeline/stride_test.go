@@ -4,6 +4,3 @@ package pipeline_test
 
 // stride is how many calls lie between two faults: the soak test takes every call.
 const stride = 3
-
-// tagged is how the command that runs a history again names the tags.
-const tagged = ""

@@ -33,7 +33,7 @@ type Index struct {
 	vouch  vouch
 	cached cache
 
-	loading      sync.Mutex // held while runs are loaded; guards what follows
+	loading      turn // held while runs are loaded; guards what follows
 	o            Options
 	runs         map[archive.Name]bool              // that may be used
 	partly       map[archive.Name]bool              // of which some packs may
@@ -66,7 +66,7 @@ func New(o Options) *Index {
 	}
 	return &Index{
 		o: o, most: spillChunks, hot: archive.NewIndex(0), runs: map[archive.Name]bool{}, named: map[archive.Name]bool{}, held: map[archive.Name]bool{},
-		offered: map[archive.Name][]archive.RunPack{}, partly: map[archive.Name]bool{},
+		offered: map[archive.Name][]archive.RunPack{}, partly: map[archive.Name]bool{}, loading: newTurn(),
 	}
 }
 

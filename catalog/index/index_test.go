@@ -476,3 +476,26 @@ func flip(data []byte, at int) []byte {
 	out[at] ^= 1
 	return out
 }
+
+func TestWhoWaitsUntilAnotherHasLoadedWaitsNoLongerThanItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		away := make(chan struct{})
+		x := New(Options{Fetch: func(ctx context.Context, _ archive.Name) ([]archive.RunPack, error) {
+			<-away
+			return nil, nil
+		}})
+		defer x.Close()
+		run := []archive.Name{archive.Name(scaleID(1, 2))}
+		if _, err := x.Want(t.Context(), run, run); err != nil {
+			t.Fatal(err)
+		}
+		go x.Lookup(t.Context(), scaleID(1, 0))
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, _, err := x.Lookup(ctx, scaleID(2, 0)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want that the time is over", err)
+		}
+		close(away)
+	})
+}

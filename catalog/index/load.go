@@ -62,7 +62,9 @@ func (x *Index) load(ctx context.Context) error {
 	if !x.stale.Load() {
 		return nil
 	}
-	x.loading.Lock()
+	if err := x.loading.wait(ctx); err != nil {
+		return fmt.Errorf("load the index: %w", err)
+	}
 	defer x.loading.Unlock()
 	if !x.stale.Load() {
 		return nil

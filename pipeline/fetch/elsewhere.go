@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
@@ -56,11 +56,13 @@ func (f *Fetcher) anyOf(ctx context.Context, c *archive.Chunk, find findPlaces) 
 // onceLoaded returns a function that calls load until it succeeds, and then returns the same
 // result.
 func onceLoaded(load findPlaces) findPlaces {
-	var mu sync.Mutex
+	one := semaphore.NewWeighted(1) // which, unlike a mutex, is waited for no longer than ctx
 	var x *index.Index
 	return func(ctx context.Context) (_ *index.Index, err error) {
-		mu.Lock()
-		defer mu.Unlock()
+		if err := one.Acquire(ctx, 1); err != nil {
+			return nil, err
+		}
+		defer one.Release(1)
 		if x == nil {
 			x, err = load(ctx)
 		}

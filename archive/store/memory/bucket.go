@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -182,10 +181,14 @@ func (b *Bucket) Versions(ctx context.Context, prefix, after string) iter.Seq2[s
 func (b *Bucket) versions(prefix, after string) (all []store.Version) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(b.objects)) {
-		if name <= after || !strings.HasPrefix(name, prefix) {
-			continue
+	var names []string
+	for name := range b.objects {
+		if name > after && strings.HasPrefix(name, prefix) {
+			names = append(names, name)
 		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
 		for i, v := range slices.Backward(b.objects[name]) {
 			v.Latest = i == len(b.objects[name])-1
 			all = append(all, v.Version)
