@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -43,6 +44,8 @@ type chronicle struct {
 	forger *forgetest.Forger // nil: nobody means ill
 	copies *world            // the other repository
 	second *storetest.Simulation
+
+	mu     sync.Mutex       // around what follows: an operation may leave one behind that began in its middle
 	kept   map[string]*kept // by the description of a snapshot
 	ids    map[archive.Name]string
 	copied map[string]bool // what the other repository has
@@ -182,6 +185,20 @@ func (d *decider) decides(s store.Store, do func(s *catalog.Session) error) erro
 
 // calm is a way to the bucket on which nothing goes wrong, and to which no call is counted.
 func (h *chronicle) calm() store.Store { return h.sim.Client(storetest.Weather{}) }
+
+// keeps is what a backup with a description was told to keep; nil if there was none.
+func (h *chronicle) keeps(description string) *kept {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.kept[description]
+}
+
+// everything is what all backups were told to keep.
+func (h *chronicle) everything() map[string]*kept {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.kept)
+}
 
 // breaks notes that a promise was broken. Any goroutine may call it.
 func (h *chronicle) breaks(format string, args ...any) {
@@ -326,6 +343,8 @@ func (h *chronicle) opened(ctx context.Context) (repo *catalog.Repository, log *
 		return nil, nil, nil, err
 	}
 	all = slices.DeleteFunc(all, func(s *catalog.Snapshot) bool { return !strings.HasPrefix(s.Writer, "host") && s.Writer != "first" })
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	for _, s := range all {
 		h.ids[s.ID] = s.Description
 	}

@@ -25,7 +25,7 @@ import (
 // comesBack restores a snapshot, and returns what fails. Wrong bytes break a promise whatever else
 // fails.
 func (h *chronicle) comesBack(repo *catalog.Repository, snapshot *catalog.Snapshot) error {
-	k := h.kept[snapshot.Description]
+	k := h.keeps(snapshot.Description)
 	if k == nil {
 		return fmt.Errorf("snapshot %q is of no backup", snapshot.Description)
 	}
@@ -105,7 +105,7 @@ func (h *chronicle) all() {
 			h.breaks("snapshot %s of %s: %w", s.Description, s.Time, err)
 		}
 	}
-	for name, k := range h.kept {
+	for name, k := range h.everything() {
 		if k.must && !there[name] {
 			h.breaks("snapshot %q was committed and not forgotten, and is gone", name)
 		}
@@ -245,7 +245,7 @@ func (h *chronicle) empties() {
 		if len(s.Held) > 0 {
 			held = append(held, s.ID)
 		}
-		h.kept[s.Description].must = false
+		h.keeps(s.Description).must = false
 	}
 	if len(held) > 0 {
 		err = h.admins[0].decides(h.calm(), func(s *catalog.Session) error { return s.Unhold(h.t.Context(), held) })

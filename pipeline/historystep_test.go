@@ -185,7 +185,9 @@ func (h *chronicle) backup(host *host, s store.Store, r *rand.Rand, number int) 
 		o.Jobs = append(o.Jobs, host.stock.jobs(host.cache+"-states")...)
 	}
 	name := fmt.Sprint("step ", number)
+	h.mu.Lock()
 	h.kept[name] = k
+	h.mu.Unlock()
 	o.Host, o.Description, o.Publish, o.Force = host.name, name, time.Second, r.IntN(10) == 0
 	if r.IntN(2) == 0 {
 		o.Publish = time.Hour
@@ -227,7 +229,7 @@ func (h *chronicle) forget(by *decider, s store.Store, r *rand.Rand) error {
 	ids := map[archive.Name]bool{}
 	var tried []*kept
 	for _, snapshot := range some {
-		k := h.kept[snapshot.Description]
+		k := h.keeps(snapshot.Description)
 		k.forgets++
 		k.must = k.held
 		ids[snapshot.ID] = true
@@ -241,17 +243,24 @@ func (h *chronicle) forget(by *decider, s store.Store, r *rand.Rand) error {
 	return err
 }
 
+// of is what the snapshot with an id was told to keep; nil if it is of no backup.
+func (h *chronicle) of(id archive.Name) *kept {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.kept[h.ids[id]]
+}
+
 func (h *chronicle) undelete(by *decider, s store.Store, r *rand.Rand) error {
 	_, log, _, err := h.opened(h.t.Context())
 	if err != nil {
 		return err
 	}
-	forgotten := slices.DeleteFunc(log.Forgotten(""), func(id archive.Name) bool { return h.kept[h.ids[id]] == nil })
+	forgotten := slices.DeleteFunc(log.Forgotten(""), func(id archive.Name) bool { return h.of(id) == nil })
 	if len(forgotten) == 0 {
 		return errNothing
 	}
 	id := forgotten[r.IntN(len(forgotten))]
-	k := h.kept[h.ids[id]]
+	k := h.of(id)
 	before := k.forgets
 	err = by.decides(s, func(session *catalog.Session) error { return session.Undelete(h.t.Context(), []archive.Name{id}) })
 	if err == nil && k.forgets == before && !k.unsure {
@@ -265,7 +274,7 @@ func (h *chronicle) hold(by *decider, s store.Store, r *rand.Rand) error {
 	if err != nil || r.IntN(3) > 0 {
 		return errors.Join(err, errNothing)
 	}
-	k := h.kept[some[0].Description]
+	k := h.keeps(some[0].Description)
 	err = by.decides(s, func(session *catalog.Session) error {
 		return session.Hold(h.t.Context(), []archive.Name{some[0].ID}, "why", time.Time{})
 	})
@@ -290,7 +299,7 @@ func (h *chronicle) prune(by *decider, s store.Store, r *rand.Rand, roll bool) e
 // rewrite makes the snapshots of a host anew without the secret.
 func (h *chronicle) rewrite(host *host, s store.Store) error {
 	err := host.rewriteOf(s, catalog.Filter{Host: host.name}, "secret")
-	for _, k := range h.kept {
+	for _, k := range h.everything() {
 		k.unsure = k.unsure || err != nil
 	}
 	return err
@@ -308,6 +317,8 @@ func (h *chronicle) copy(s store.Store, weather storetest.Weather) error {
 		return err
 	}
 	if len(c.failures) == 0 {
+		h.mu.Lock()
+		defer h.mu.Unlock()
 		for _, snapshot := range all {
 			h.copied[snapshot.Description] = h.copied[snapshot.Description] || h.kept[snapshot.Description].must
 		}

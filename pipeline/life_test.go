@@ -40,7 +40,7 @@ import (
 // life is a repository, and what it has been through.
 type life struct {
 	*world
-	platform *platform
+	platform *smallPlatform
 	state    string // of the source of the database
 	copies   string // of databases
 	taken    map[archive.Name]state

@@ -23,9 +23,9 @@ import (
 	"github.com/packstone/packstone/pipeline/source/settings"
 )
 
-// platform is a small platform: a database, a lake, files and an instance folder. About 1 % of it
+// smallPlatform is a platform: a database, a lake, files and an instance folder. About 1 % of it
 // changes each day, and it does not grow.
-type platform struct {
+type smallPlatform struct {
 	t    testing.TB
 	root string
 	r    *rand.Rand
@@ -43,8 +43,8 @@ const (
 )
 
 // newPlatform makes a platform below a directory.
-func newPlatform(t testing.TB, root string) *platform {
-	p := &platform{t: t, root: root, r: rand.New(rand.NewPCG(1, 1))}
+func newPlatform(t testing.TB, root string) *smallPlatform {
+	p := &smallPlatform{t: t, root: root, r: rand.New(rand.NewPCG(1, 1))}
 	for _, name := range []string{"lake", "files", "api"} {
 		p.must(os.Mkdir(p.at(name), 0o755))
 	}
@@ -65,14 +65,14 @@ func newPlatform(t testing.TB, root string) *platform {
 	return p
 }
 
-func (p *platform) at(name string) string       { return filepath.Join(p.root, name) }
-func (p *platform) database() string            { return p.at("metadata.sqlite") }
-func (p *platform) file(i int) string           { return fmt.Sprintf("files/%02d/file%03d.bin", i%20, i) }
-func (p *platform) close()                      { p.must(p.conn.Close()) }
-func (p *platform) part(day int) string         { return fmt.Sprintf("lake/day=%05d/part-0.bin", day) }
-func (p *platform) sql(format string, a ...any) { p.must(p.conn.Exec(fmt.Sprintf(format, a...))) }
+func (p *smallPlatform) at(name string) string       { return filepath.Join(p.root, name) }
+func (p *smallPlatform) database() string            { return p.at("metadata.sqlite") }
+func (p *smallPlatform) file(i int) string           { return fmt.Sprintf("files/%02d/file%03d.bin", i%20, i) }
+func (p *smallPlatform) close()                      { p.must(p.conn.Close()) }
+func (p *smallPlatform) part(day int) string         { return fmt.Sprintf("lake/day=%05d/part-0.bin", day) }
+func (p *smallPlatform) sql(format string, a ...any) { p.must(p.conn.Exec(fmt.Sprintf(format, a...))) }
 
-func (p *platform) must(err error) {
+func (p *smallPlatform) must(err error) {
 	p.t.Helper()
 	if err != nil {
 		p.t.Fatal(err)
@@ -80,7 +80,7 @@ func (p *platform) must(err error) {
 }
 
 // write gives a file other content, as of now.
-func (p *platform) write(name string, size int) {
+func (p *smallPlatform) write(name string, size int) {
 	path := p.at(name)
 	p.must(os.MkdirAll(filepath.Dir(path), 0o755))
 	p.must(os.WriteFile(path, randomBytes(size, p.r.Uint64()), 0o644))
@@ -89,13 +89,13 @@ func (p *platform) write(name string, size int) {
 }
 
 // partition adds a day to the lake.
-func (p *platform) partition() {
+func (p *smallPlatform) partition() {
 	p.write(p.part(p.nextDay), partitionSize)
 	p.nextDay++
 }
 
 // insert adds rows to the database.
-func (p *platform) insert(rows int) {
+func (p *smallPlatform) insert(rows int) {
 	p.sql("BEGIN")
 	for range rows {
 		p.sql("INSERT INTO runs VALUES (%d, 'run %d', '%x')", p.nextRow, p.nextRow, randomBytes(100, p.r.Uint64()))
@@ -105,7 +105,7 @@ func (p *platform) insert(rows int) {
 }
 
 // change is what happens in a day.
-func (p *platform) change() {
+func (p *smallPlatform) change() {
 	p.sql("DELETE FROM runs WHERE id < %d", p.firstRow+platformRows/200)
 	p.firstRow += platformRows / 200
 	p.insert(platformRows / 200)
@@ -125,7 +125,7 @@ func (p *platform) change() {
 }
 
 // jobs are its sources. state is where the one of the database remembers its tables.
-func (p *platform) jobs(state string) (jobs []backup.Job) {
+func (p *smallPlatform) jobs(state string) (jobs []backup.Job) {
 	add := func(name, kind, location string, open func() (source.Source, error)) {
 		jobs = append(jobs, backup.Job{Name: name, Type: kind, Location: location, Open: func(context.Context) (source.Source, error) { return open() }})
 	}
@@ -155,7 +155,7 @@ type state struct {
 
 // remember returns what the platform holds now. The copy of the database has a name of its own below
 // dir.
-func (p *platform) remember(dir string) state {
+func (p *smallPlatform) remember(dir string) state {
 	p.t.Helper()
 	now := state{sums: map[string][sha256.Size]byte{}, database: filepath.Join(dir, fmt.Sprintf("%d.sqlite", p.r.Uint64()))}
 	content, err := os.ReadFile(p.database())
