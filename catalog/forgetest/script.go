@@ -133,8 +133,10 @@ func (s *Script) path() string {
 	if s.one()%8 == 7 {
 		above = pick(s, s.paths...)
 	}
-	if s.rarely() && s.rarely() {
-		name = pick(s, wrongNames...)
+	if s.rarely() {
+		if s.rarely() {
+			name = pick(s, wrongNames...)
+		}
 	}
 	return strings.TrimPrefix(above+"/"+name, "/")
 }

@@ -192,7 +192,6 @@ var siegeCodes = map[string][]int{
 
 // blow is what is killed.
 type blow struct {
-	bytes           int64 // that went to the storage since the round began
 	program, server bool
 	beside          bool          // the other program, too
 	away            time.Duration // how long the server is not there
