@@ -109,14 +109,18 @@ func checkCommand(text string) error {
 	return nil
 }
 
-// checkMake tells whether the Makefile has a target.
+// checkMake tells whether the Makefile has targets, and uses variables that are given.
 func checkMake(targets []string) error {
 	text, err := os.ReadFile("../../Makefile")
 	if err != nil {
 		return err
 	}
 	for _, target := range targets {
-		if !strings.Contains("\n"+string(text), "\n"+target+":") {
+		if variable, _, ok := strings.Cut(target, "="); ok {
+			if !strings.Contains(string(text), "$("+variable+")") {
+				return fmt.Errorf("the Makefile does not use %s", variable)
+			}
+		} else if !strings.Contains("\n"+string(text), "\n"+target+":") {
 			return fmt.Errorf("the Makefile has no target %s", target)
 		}
 	}
