@@ -10,9 +10,17 @@ import (
 	"github.com/packstone/packstone/pipeline/database/rows"
 )
 
+// rowsMemory is how many bytes are fetched ahead of rows: databases take in less in the time of some
+// requests.
+const rowsMemory = 32 << 20
+
 // Rows opens the rows of a source that is a database.
 func (l *Legs) Rows(ctx context.Context, source *catalog.SourceState, o database.SourceOptions) (database.Source, error) {
-	t, fetcher, err := l.Open(source)
+	how := l.Fetch
+	if how.Memory == 0 || how.Memory > rowsMemory {
+		how.Memory = rowsMemory
+	}
+	t, fetcher, err := l.open(source, how)
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,11 @@ const fewPages = 1 << 20
 
 // Open opens the tree of a source.
 func (l *Legs) Open(source *catalog.SourceState) (*tree.Tree, *fetch.Fetcher, error) {
-	fetcher, err := fetch.New(l.Repo, l.Snapshot.Domain, l.Fetch)
+	return l.open(source, l.Fetch)
+}
+
+func (l *Legs) open(source *catalog.SourceState, o fetch.Options) (*tree.Tree, *fetch.Fetcher, error) {
+	fetcher, err := fetch.New(l.Repo, l.Snapshot.Domain, o)
 	if err != nil {
 		return nil, nil, err
 	}
