@@ -207,7 +207,7 @@ func (a *app) convertDB(ctx context.Context, action string, src database.Source,
 		report, err = convert.Run(ctx, src, dst, o.convert(rows.Take))
 		stop()
 	}
-	if err == nil || errors.Is(err, database.ErrRefused) && !errors.Is(err, database.ErrNotEmpty) {
+	if err == nil || (a.flags.dryRun || errors.Is(err, database.ErrRefused)) && !errors.Is(err, database.ErrNotEmpty) {
 		a.tellDB(action, report, begun)
 	}
 	switch {

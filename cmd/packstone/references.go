@@ -46,7 +46,7 @@ func (a *app) tellUnfit(all []catalog.References) (unfit bool) {
 
 // refuseTogether refuses what makes no sense with check --references, or without it.
 func refuseTogether(references bool, given func(flag string) bool) error {
-	for _, flag := range []string{"read-data", "read-data-subset", "max-duration", "attest"} {
+	for _, flag := range []string{"read-data", "read-data-subset", "max-duration", "attest", "checksums"} {
 		if references && given(flag) {
 			return usage("--references tests one snapshot, and --%s is of the whole repository: run check twice", flag)
 		}

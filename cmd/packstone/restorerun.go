@@ -166,7 +166,8 @@ func (r *restoring) newGate(storage *config.Storage) thaw.Gate {
 
 // thawFirst makes sure, before anything is changed, that what comes back can be read.
 func (r *restoring) thawFirst(ctx context.Context) error {
-	err, plan := r.gate.Pass(ctx), r.gate.Plan
+	err := r.gate.Pass(ctx)
+	plan := r.gate.Plan
 	switch {
 	case errors.Is(err, thaw.ErrNoClasses):
 		return usage("--thaw: %s has no storage classes, as only a bucket has that is read as it is now", r.repo.Store.Location())
