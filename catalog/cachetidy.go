@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -26,13 +27,18 @@ func (r *Repository) tidyCache(log *Log) {
 		return
 	}
 	named := log.rolled.names(log)
-	_ = fs.WalkDir(root.FS(), objectsFolder, func(path string, e fs.DirEntry, err error) error { // what stays takes room, and no more
+	err = fs.WalkDir(root.FS(), objectsFolder, func(path string, e fs.DirEntry, err error) error { // what stays takes room, and no more
 		object := strings.TrimPrefix(path, objectsFolder+"/")
 		if err == nil && e.Type().IsRegular() && log.rolled.outlives(object, named) {
-			_ = root.Remove(filepath.FromSlash(path))
+			if err := root.Remove(filepath.FromSlash(path)); !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
 		}
 		return nil
 	})
+	if err != nil {
+		return // nothing can be removed
+	}
 	for _, object := range older {
 		_ = root.Remove(filepath.FromSlash(objectsFolder + "/" + object))
 	}

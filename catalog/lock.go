@@ -28,15 +28,15 @@ type laneLock struct {
 // laneFile returns the file in the cache that locks a lane.
 func laneFile(lane Lane) string { return "lanes/" + lane.String() }
 
-// lockLane locks a lane. It returns nil if another process holds the lock. A cache that can't be
-// written to is as none.
+// lockLane locks a lane. It returns nil if another process holds the lock. A cache in which
+// no lane can be made is as none.
 func lockLane(cache *Cache, lane Lane) (*laneLock, error) {
 	path := cache.Path(laneFile(lane))
 	if path == "" {
 		return &laneLock{}, nil
 	}
 	file, err := openLane(path)
-	if isUnwritable(err) {
+	if isUnwritable(err) && !isThere(path) {
 		return &laneLock{}, nil
 	}
 	if err != nil {
@@ -64,6 +64,11 @@ func openLane(path string) (*os.File, error) {
 		return nil, err
 	}
 	return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+}
+
+func isThere(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // isUnwritable reports whether err says that nothing can be made in a directory, by this user or by

@@ -206,6 +206,22 @@ func TestChecksumsOfTheStorageAreComparedWithoutReading(t *testing.T) {
 	w.check()
 }
 
+// A pack that has another checksum since it was verified is not said to be sound once more.
+func TestWhatHasAnotherChecksumIsNotAttestedAgain(t *testing.T) {
+	w := newWorld(t)
+	w.mustBackup(randomSource(40, 60_000, 1))
+	w.mustAttest(check.Options{})
+	n, s := w.verified().Len(), w.sumsOf()
+	for object := range s.told {
+		s.told[object] = store.Digest{1}
+	}
+	report := w.mustAttest(check.Options{Percent: 5, Sums: s})
+	if want := int(report.PacksRead); w.verified().Len() != want || len(report.Findings) != n-want {
+		t.Errorf("%d packs are verified, want the %d that were read; %d findings of %d packs", w.verified().Len(), want, len(report.Findings), n)
+	}
+	w.check()
+}
+
 func TestACheckFailsIfTheStorageDoesNotTellChecksums(t *testing.T) {
 	w := newWorld(t)
 	w.mustBackup(randomSource(3, 3000, 1))

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"syscall"
 	"time"
 
 	"github.com/packstone/packstone/archive/disk"
@@ -49,11 +50,15 @@ func Unavailable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if errors.Is(err, ErrUnreachable) || errors.Is(err, ErrDenied) {
+	if errors.Is(err, ErrUnreachable) || errors.Is(err, ErrDenied) || IsLimit(err) {
 		return err
 	}
 	return nil
 }
+
+// IsLimit reports whether err comes from a limit of this process, of open files or of the size of
+// files: the store was not asked, and waiting does not help.
+func IsLimit(err error) bool { return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.EFBIG) }
 
 // MaxObject is the largest size in bytes that Put accepts and Get returns. packstone writes nothing
 // near it; the limit keeps a foreign object in the repository from filling the memory.

@@ -3,8 +3,10 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/packstone/packstone/archive/store"
@@ -118,5 +120,14 @@ func TestProbeNamesWhatIsBroken(t *testing.T) {
 	checks := store.Probe(context.Background(), &storetest.Faulty{Store: memory.New(), Before: denied})
 	if err := firstError(checks); !errors.Is(err, store.ErrDenied) {
 		t.Errorf("probe without the right to delete: %v, want ErrDenied", err)
+	}
+}
+
+func TestALimitOfTheProcessConcernsMoreThanOneObject(t *testing.T) {
+	if err := store.Unavailable(t.Context(), fmt.Errorf("open: %w", syscall.EMFILE)); !errors.Is(err, syscall.EMFILE) {
+		t.Errorf("got %v, want the error itself", err)
+	}
+	if err := store.Unavailable(t.Context(), store.ErrCorrupt); err != nil {
+		t.Errorf("got %v of one object, want nil", err)
 	}
 }

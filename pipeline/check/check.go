@@ -88,7 +88,7 @@ func Run(ctx context.Context, repo *catalog.Repository, o Options) (*Report, err
 	c := newCheck(repo, o)
 	defer func() { c.index.Close() }()
 	for _, step := range []func(context.Context) error{
-		c.checkLog, c.accuse, c.openSnapshots, c.listPacks, c.checkIndex, c.readVerified, c.countUnused, c.checkRefs, c.checkPacks, c.checkSums, c.findElsewhere,
+		c.checkLog, c.accuse, c.openSnapshots, c.listPacks, c.checkIndex, c.readVerified, c.countUnused, c.checkRefs, c.checkContent, c.findElsewhere,
 		c.checkTrees, c.sortHealed, c.noteBorrowed,
 	} {
 		if err := step(ctx); err != nil {

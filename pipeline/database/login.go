@@ -6,16 +6,12 @@ import (
 	"time"
 )
 
-// loginTime is how long a server may take to let somebody in.
-const loginTime = time.Minute
+// LoginTime is how long a server may take to let somebody in, unless its URL says so.
+const LoginTime = time.Minute
 
-// LogIn connects. A server that accepts the connection and then says nothing for a minute is
+// LogIn connects. A server that accepts the connection and then says nothing for as long as limit is
 // ErrUnreachable; the context of connect ends then. What connect returns outlives that context.
-func LogIn[C any](ctx context.Context, connect func(context.Context) (C, error)) (C, error) {
-	return logIn(ctx, loginTime, connect)
-}
-
-func logIn[C any](ctx context.Context, limit time.Duration, connect func(context.Context) (C, error)) (C, error) {
+func LogIn[C any](ctx context.Context, limit time.Duration, connect func(context.Context) (C, error)) (C, error) {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	conn, err := connect(limited)

@@ -12,19 +12,19 @@ func TestAServerThatSaysNothingIsUnreachableAfterAWhile(t *testing.T) {
 		<-ctx.Done()
 		return 0, ctx.Err()
 	}
-	if _, err := logIn(t.Context(), time.Millisecond, silent); !errors.Is(err, ErrUnreachable) {
+	if _, err := LogIn(t.Context(), time.Millisecond, silent); !errors.Is(err, ErrUnreachable) {
 		t.Errorf("got %v, want that it is unreachable", err)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := logIn(ended, time.Millisecond, silent); !errors.Is(err, context.Canceled) || errors.Is(err, ErrUnreachable) {
+	if _, err := LogIn(ended, time.Millisecond, silent); !errors.Is(err, context.Canceled) || errors.Is(err, ErrUnreachable) {
 		t.Errorf("got %v, want that it was interrupted", err)
 	}
 	refused := errors.New("no such user")
-	if _, err := logIn(t.Context(), time.Hour, func(context.Context) (int, error) { return 0, refused }); err != refused {
+	if _, err := LogIn(t.Context(), time.Hour, func(context.Context) (int, error) { return 0, refused }); err != refused {
 		t.Errorf("got %v, want %v", err, refused)
 	}
-	if got, err := logIn(t.Context(), time.Hour, func(context.Context) (int, error) { return 7, nil }); got != 7 || err != nil {
+	if got, err := LogIn(t.Context(), time.Hour, func(context.Context) (int, error) { return 7, nil }); got != 7 || err != nil {
 		t.Errorf("got %d, %v", got, err)
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"iter"
 	"math/rand/v2"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/packstone/packstone/archive/sabotage"
@@ -94,7 +93,7 @@ func Transient(err error) bool {
 			return false
 		}
 	}
-	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.EFBIG) { // limits of this process are the same later
+	if store.IsLimit(err) {
 		return false
 	}
 	var certificate *tls.CertificateVerificationError
@@ -146,7 +145,7 @@ func (s *Store) try(ctx context.Context, begun time.Time, f func(ctx context.Con
 	if err != nil && ctx.Err() == nil && context.Cause(inner) == errNoAnswer {
 		err = errNoAnswer
 	}
-	if !Transient(err) && ctx.Err() == nil {
+	if !Transient(err) && !store.IsLimit(err) && ctx.Err() == nil {
 		s.answered()
 	}
 	return err

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -52,9 +53,14 @@ func connect(ctx context.Context, at database.Location) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// logIn is how every session begins.
+// logIn is how every session begins. The client tries all addresses, with and without TLS, one after
+// the other; each has its time, so that one that is away leaves some to the next.
 func logIn(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
-	return database.LogIn(ctx, func(ctx context.Context) (*pgx.Conn, error) { return pgx.ConnectConfig(ctx, config) })
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = database.LoginTime
+	}
+	limit := config.ConnectTimeout * time.Duration(1+len(config.Fallbacks))
+	return database.LogIn(ctx, limit, func(ctx context.Context) (*pgx.Conn, error) { return pgx.ConnectConfig(ctx, config) })
 }
 
 // ofNewer does for newer servers what settings do for all: their names would be errors elsewhere.

@@ -39,7 +39,7 @@ func (c Client) Translate(err error) error {
 
 // Connect takes a connection and runs statements that set it up.
 func (c Client) Connect(ctx context.Context, db *sql.DB, settings ...string) (*sql.Conn, error) {
-	conn, err := database.LogIn(ctx, db.Conn)
+	conn, err := database.LogIn(ctx, database.LoginTime, db.Conn)
 	if err != nil {
 		if errors.Is(err, database.ErrUnreachable) {
 			return nil, err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	client "github.com/microsoft/go-mssqldb"
+	"github.com/microsoft/go-mssqldb/msdsn"
 )
 
 // connector connects as the client does, but no longer than the context allows: while the client
@@ -19,11 +20,12 @@ type connector struct {
 
 // Connect implements driver.Connector.
 func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
-	one, err := client.NewConnector(c.dsn)
+	config, err := msdsn.Parse(c.dsn)
 	if err != nil {
 		return nil, err
 	}
-	d := new(dialer)
+	one := client.NewConnectorConfig(config)
+	d := &dialer{keepAlive: config.KeepAlive}
 	one.Dialer = d
 	stop := context.AfterFunc(ctx, d.hangUp)
 	defer stop()
@@ -32,6 +34,8 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 
 // dialer remembers what it has dialed.
 type dialer struct {
+	keepAlive time.Duration
+
 	mu    sync.Mutex
 	conns []net.Conn
 	over  bool
@@ -39,7 +43,7 @@ type dialer struct {
 
 // DialContext implements the client's Dialer.
 func (d *dialer) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
-	conn, err := (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext(ctx, network, addr)
+	conn, err := (&net.Dialer{KeepAlive: d.keepAlive}).DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}

@@ -128,13 +128,8 @@ func Clean(ctx context.Context, parent string, db Databases) (removed []string, 
 	if len(rooms) == 0 || err != nil {
 		return nil, err
 	}
-	door, err := waitFor(ctx, filepath.Join(parent, doorFile))
-	if err != nil {
-		return nil, err
-	}
-	defer door.Close()
 	for _, dir := range rooms {
-		gone, err := cleanRoom(ctx, dir, db)
+		gone, err := cleanAlone(ctx, parent, dir, db)
 		if err != nil {
 			return removed, fmt.Errorf("remove what a drill left in %s: %w", dir, err)
 		}
@@ -143,6 +138,17 @@ func Clean(ctx context.Context, parent string, db Databases) (removed []string, 
 		}
 	}
 	return removed, nil
+}
+
+// cleanAlone is cleanRoom while no other drill makes or cleans a room. Others may come between two
+// rooms: one may take long.
+func cleanAlone(ctx context.Context, parent, dir string, db Databases) (gone bool, err error) {
+	door, err := waitFor(ctx, filepath.Join(parent, doorFile))
+	if err != nil {
+		return false, err
+	}
+	defer door.Close()
+	return cleanRoom(ctx, dir, db)
 }
 
 // escape makes a pattern that matches a path alone.
