@@ -20,8 +20,11 @@ type Whole struct {
 }
 
 // LoadWhole reads all stored bytes of a pack, with this many requests at once. A *DamagedError says
-// that the pack is missing. The caller must call Verify or Drop.
+// that the pack is missing, or larger than any pack is. The caller must call Verify or Drop.
 func (r *Reader) LoadWhole(ctx context.Context, p *Pack, requests int) (*Whole, error) {
+	if p.Size > MaxPack {
+		return nil, &DamagedError{Kind: p.Kind, Pack: p.Name, Err: fmt.Errorf("it has %d bytes, and no pack has more than %d", p.Size, MaxPack)}
+	}
 	buffer, err := buffers.take(bufferSize(max(defaultPack, int64(p.Size))))
 	if err != nil {
 		return nil, err

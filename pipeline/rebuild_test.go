@@ -1,11 +1,17 @@
 package pipeline_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
+	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/archive/store/storetest"
 	"github.com/packstone/packstone/catalog"
@@ -187,6 +193,190 @@ func TestMakingAnIndexAgainGoesOnAfterAnyFault(t *testing.T) {
 		w.check()
 		w.same(0, now)
 	})
+}
+
+// twoFaced answers requests for ranges of an object with those of another one.
+type twoFaced struct {
+	store.Store
+	name, other string
+}
+
+func (s twoFaced) Get(ctx context.Context, name string, offset, length int64, dst []byte) ([]byte, error) {
+	if name == s.name && length >= 0 {
+		name = s.other
+	}
+	return s.Store.Get(ctx, name, offset, length, dst)
+}
+
+func TestADirectoryThatTheStorageShowsOnlyOnceIsNotListed(t *testing.T) {
+	w := newWorld(t)
+	w.mustBackup(randomSource(12, 20_000, 1))
+	w.mustBackup(otherSource(12, 20_000))
+	w.letForget()
+	w.lose(w.names("index/")...)
+	lying := twoFaced{Store: w.store}
+	size := map[int64]string{}
+	for info := range w.store.List(t.Context(), "packs/", "") {
+		if other := size[info.Size]; other != "" {
+			lying.name, lying.other = info.Name, other
+		}
+		size[info.Size] = info.Name
+	}
+	if lying.name == "" {
+		t.Fatal("no two packs have the same size")
+	}
+	r, err := w.rebuilds(lying, w.owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Left) != 1 || r.Left[0].Object != lying.name || !errors.Is(r.Left[0].Err, archive.ErrDamaged) || r.Listed != r.Unlisted-1 {
+		t.Errorf("%s has the directory of %s: %+v", lying.name, lying.other, r)
+	}
+	w.mustRebuild()
+	w.check()
+}
+
+// otherSource has files as large as those of randomSource, with other names and content.
+func otherSource(n, size int) *fakeSource {
+	s := newSource()
+	for i := range n {
+		s.add(fmt.Sprintf("not/file%03d.bin", i), randomBytes(size, 1000+uint64(i)))
+	}
+	return s
+}
+
+// forgottenAndLost has no index, and packs that only a snapshot needs that is forgotten.
+func forgottenAndLost(t *testing.T) (w *world, forgotten, needed []string) {
+	w = newWorld(t)
+	w.mustBackup(randomSource(4, 20_000, 1))
+	old, forgotten := w.snapshots()[0], w.packNames()
+	w.mustBackup(otherSource(4, 20_000))
+	w.forget(old.ID)
+	w.lose(w.names("index/")...)
+	return w, forgotten, slices.DeleteFunc(w.packNames(), func(name string) bool { return slices.Contains(forgotten, name) })
+}
+
+func TestPacksThatAreCollectedWhileAnIndexIsMadeAgainAreSkipped(t *testing.T) {
+	w, forgotten, needed := forgottenAndLost(t)
+	var collected sync.Once
+	f := &storetest.Faulty{Store: w.store, Before: func(op storetest.Op, name string) error {
+		if op == storetest.Get && isPack(name) {
+			collected.Do(func() { w.lose(append(forgotten, needed[0])...) })
+		}
+		return nil
+	}}
+	r, err := w.rebuilds(f, w.owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := uint64(len(forgotten)); r.Gone != n || r.Listed != uint64(len(needed)-1) || len(r.Left) != 1 || r.Left[0].Object != needed[0] {
+		t.Errorf("%d packs were collected, and %s is lost, which is needed: %+v", n, needed[0], r)
+	}
+}
+
+func TestPacksThatAreCondemnedAreNotRead(t *testing.T) {
+	w, _ := indexLost(t)
+	w.collects(t, "condemn", 1)
+	f := &storetest.Faulty{Store: w.store}
+	r, err := w.rebuilds(f, w.owner)
+	if err != nil || r.Unlisted > 0 || r.Bytes > 0 || len(r.Left) > 0 {
+		t.Errorf("all packs are condemned: %v, %+v", err, r)
+	}
+	for _, call := range f.Calls() {
+		if call.Op == storetest.Get && isPack(call.Name) {
+			t.Errorf("%s", call)
+		}
+	}
+}
+
+func TestAnArchivedPackKeepsNoOthersFromBeingListedAgain(t *testing.T) {
+	w, now := indexLost(t)
+	name := w.names("packs/")[0]
+	r, err := w.rebuilds(&storetest.Faulty{Store: w.store, Before: failingOf(storetest.Get, name, store.ErrArchived)}, w.owner)
+	if err != nil || r.Listed != r.Unlisted-1 || len(r.Left) != 1 || r.Left[0].Object != name || !strings.Contains(r.Left[0].Err.Error(), "thaw") {
+		t.Errorf("%s is archived: %v, %+v", name, err, r)
+	}
+	if r := w.mustRebuild(); r.Listed != 1 {
+		t.Errorf("when it is thawed: %+v", r)
+	}
+	w.check()
+	w.same(0, now)
+}
+
+// failingOf fails calls about one object.
+func failingOf(op storetest.Op, object string, err error) storetest.Fault {
+	return func(is storetest.Op, name string) error {
+		if is == op && name == object {
+			return err
+		}
+		return nil
+	}
+}
+
+func TestWhatWasReadBeforeTheStorageFailedIsListed(t *testing.T) {
+	w, now := indexLost(t)
+	names := w.packNames()
+	slices.SortFunc(names, func(a, b string) int {
+		return strings.Compare(a[strings.LastIndexByte(a, '/'):], b[strings.LastIndexByte(b, '/'):])
+	})
+	last := names[len(names)-1] // read last
+	r, err := w.rebuilds(&storetest.Faulty{Store: w.store, Before: func(op storetest.Op, name string) error {
+		if op == storetest.Get && name == last {
+			time.Sleep(time.Second / 2) // until the others are verified
+			return store.ErrUnreachable
+		}
+		return nil
+	}}, w.owner)
+	if !errors.Is(err, store.ErrUnreachable) || r.Listed == 0 {
+		t.Errorf("the storage is gone at the last pack: %v, %+v", err, r)
+	}
+	if again := w.mustRebuild(); again.Unlisted != r.Unlisted-r.Listed {
+		t.Errorf("of %d packs %d were listed; then %+v", r.Unlisted, r.Listed, again)
+	}
+	w.check()
+	w.same(0, now)
+}
+
+func TestUnreadableReferencesKeepNoOthersPacksFromBeingListedAgain(t *testing.T) {
+	for what, spoil := range map[string]func(w *world, name string){
+		"missing": func(w *world, name string) { w.lose(name) },
+		"damaged": func(w *world, name string) { w.flip(name) },
+	} {
+		w, _ := indexLost(t)
+		var lists []catalog.RefsList
+		for _, s := range w.snapshots() {
+			lists = append(lists, w.recordOf(s).Refs)
+		}
+		refs := w.names("refs/")
+		slices.SortFunc(lists, catalog.CompareRefs)
+		last := lists[len(lists)-1] // nothing goes on from it
+		text := last.Full
+		if n := len(last.Deltas); n > 0 {
+			text = last.Deltas[n-1]
+		}
+		name := refs[slices.IndexFunc(refs, func(name string) bool { return strings.HasSuffix(name, text) })]
+		spoil(w, name)
+		r := w.mustRebuild()
+		if r.Listed == 0 || r.Listed != r.Unlisted || len(r.Left) == 0 || r.Damaged() != len(r.Left) || !strings.HasPrefix(r.Left[0].Object, "log/") {
+			t.Errorf("%s is %s: %+v", name, what, r)
+		}
+	}
+}
+
+func TestTheSameBytesUnderTheOtherKindHideNoPack(t *testing.T) {
+	w, now := indexLost(t)
+	n := uint64(packs(t, w.store))
+	for _, name := range w.names("packs/") {
+		data, err := w.store.Get(t.Context(), name, 0, -1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.store.Set("trees/"+strings.TrimPrefix(name, "packs/"), data)
+	}
+	if r := w.mustRebuild(); r.Unlisted != n || r.Listed != n || len(r.Left) > 0 {
+		t.Errorf("of %d packs, which lie elsewhere too: %+v", n, r)
+	}
+	w.same(0, now)
 }
 
 // What comes from a mirror is what is damaged or missing, and nothing else is asked for.

@@ -35,8 +35,11 @@ func (a *app) repairIndex(ctx context.Context) error {
 	m := message.RelistOf(plan, a.flags.dryRun)
 	message.TellDamage(a.out, "repair", m.Left, a.flags.verbose > 0)
 	err = a.out.Message("relist", m, m.Text())
-	if len(m.Left) > 0 {
-		return exitWith(exitIntegrity, "%s damaged (listed above): packstone repair --from source or a mirror comes first", output.Plural(len(m.Left), "pack"))
+	switch damaged := plan.Damaged(); {
+	case damaged > 0:
+		return exitWith(exitIntegrity, "%s damaged (listed above): packstone repair --from source or a mirror comes first", output.Plural(damaged, "object"))
+	case len(m.Left) > 0:
+		return exitWith(exitIntegrity, "%s could not be read yet, and what only they tell is not listed (above is what to do)", output.Plural(len(m.Left), "object"))
 	}
 	return err
 }

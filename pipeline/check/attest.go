@@ -37,8 +37,8 @@ func (c *check) readVerified(ctx context.Context) (err error) {
 func (c *check) tellSince() {
 	c.report.Unverified, c.report.UnverifiedBytes, c.report.Since = 0, 0, time.Time{}
 	oldest := uint32(0)
-	for name, listed := range c.present {
-		at := c.when(name)
+	for _, listed := range c.present {
+		at := c.when(listed.Name)
 		if at == 0 {
 			c.report.Unverified++
 			c.report.UnverifiedBytes += uint64(listed.Size)
@@ -76,7 +76,7 @@ func (c *check) attestAll(ctx context.Context) error {
 	}
 	there := map[archive.PackSum]bool{}
 	for name, t := range c.heard {
-		there[t.said] = c.present[name] != nil && !c.report.Bad[name]
+		there[t.said] = c.isThere(name) && !c.report.Bad[name]
 	}
 	if err := c.attest(ctx, func(sum archive.PackSum) bool { return there[sum] }); err != nil {
 		return err

@@ -64,9 +64,9 @@ type check struct {
 	log      *catalog.Log
 	index    *index.Index
 	report   *Report
-	present  map[archive.Name]*archive.Pack // packs in the store, as the listing tells them
-	closed   bool                           // no key at hand opens some of the index runs
-	unlisted int                            // packs that are needed and that no index run at hand lists
+	present  map[packKey]*archive.Pack // packs in the store, as the listing tells them
+	closed   bool                      // no key at hand opens some of the index runs
+	unlisted int                       // packs that are needed and that no index run at hand lists
 	refs     *catalog.RefsReader
 
 	snapshots []*catalog.Snapshot
@@ -108,7 +108,7 @@ func newCheck(repo *catalog.Repository, o Options) *check {
 	}
 	return &check{
 		repo: repo, o: o, index: repo.NewIndex(), report: &Report{Bad: map[archive.Name]bool{}}, hurt: map[int][]archive.ID{},
-		present: map[archive.Name]*archive.Pack{}, refs: repo.RefsReader(), damaged: map[archive.ID][]int{},
+		present: map[packKey]*archive.Pack{}, refs: repo.RefsReader(), damaged: map[archive.ID][]int{},
 		heard: map[archive.Name]*testimony{}, verified: map[uint64]*catalog.Verified{}, sound: map[uint64][]archive.VerifiedPack{}, borrowed: map[borrowing]map[archive.Name]bool{},
 		read: map[archive.Name]bool{},
 	}
@@ -188,7 +188,7 @@ func (c *check) listPacks(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		c.present[pack.Name] = pack
+		c.present[packKey{pack.Kind, pack.Name}] = pack
 		c.report.Bytes += uint64(pack.Size)
 	}
 	return nil
@@ -199,8 +199,8 @@ func (c *check) countUnused(ctx context.Context) error {
 	if c.closed {
 		return nil
 	}
-	for name, pack := range c.present {
-		known, err := c.index.HasPack(ctx, name)
+	for at, pack := range c.present {
+		known, err := c.index.HasPack(ctx, at.name)
 		if err != nil {
 			return err
 		}
@@ -247,7 +247,7 @@ var errUnlisted = errors.New("a snapshot needs the pack, but no index run names 
 
 func (c *check) checkRef(ctx context.Context, ref archive.Ref) error {
 	object := ref.Kind.Object(ref.Name)
-	pack, there := c.present[ref.Name]
+	pack, there := c.present[packKey{ref.Kind, ref.Name}]
 	known, indexed, err := c.index.Pack(ctx, ref.Name)
 	if !indexed {
 		c.unlisted++
@@ -299,8 +299,8 @@ func (c *check) findElsewhere(ctx context.Context) error {
 			return err
 		}
 		if slices.ContainsFunc(places, func(other archive.Chunk) bool {
-			name := other.Place.Pack.Name
-			return c.present[name] != nil && !c.report.Bad[name]
+			pack := other.Place.Pack
+			return c.present[packKey{pack.Kind, pack.Name}] != nil && !c.report.Bad[pack.Name]
 		}) {
 			delete(c.damaged, id)
 		}

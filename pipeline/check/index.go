@@ -152,17 +152,37 @@ func (c *check) blame(name archive.Name, err error) error {
 	return err
 }
 
-// ask reads the directory of a pack from the pack itself.
+// isThere reports whether a pack of this name lies in the store.
+func (c *check) isThere(name archive.Name) bool { return len(c.namesakes(name)) > 0 }
+
+// namesakes returns the packs of one name: rarely more than one.
+func (c *check) namesakes(name archive.Name) (all []*archive.Pack) {
+	for _, kind := range []archive.Kind{archive.Data, archive.Trees} {
+		if listed := c.present[packKey{kind, name}]; listed != nil {
+			all = append(all, listed)
+		}
+	}
+	return all
+}
+
+// ask reads the directory of a pack from the pack itself. Of packs of one name, one at most has a
+// directory of its kind.
 func (c *check) ask(ctx context.Context, name archive.Name) (p archive.RunPack, err error) {
+	err = store.ErrNotExist
+	for _, listed := range c.namesakes(name) {
+		if p, err = c.directoryOf(ctx, listed); err == nil {
+			break
+		}
+	}
+	return p, err
+}
+
+func (c *check) directoryOf(ctx context.Context, listed *archive.Pack) (p archive.RunPack, err error) {
 	if !c.repo.CanRead() {
 		return p, catalog.ErrNoIdentity
 	}
 	reader := c.repo.DirectoryReader()
-	listed := c.present[name]
-	if listed == nil {
-		return p, store.ErrNotExist
-	}
-	if p.Pack, err = reader.Pack(ctx, listed.Kind, name, int64(listed.Size)); err == nil {
+	if p.Pack, err = reader.Pack(ctx, listed.Kind, listed.Name, int64(listed.Size)); err == nil {
 		p.Directory, err = reader.Directory(ctx, p.Pack)
 	}
 	return p, err

@@ -73,8 +73,8 @@ func (c *check) checkPacks(ctx context.Context) error {
 // includes packs that no index names: their bytes must match their names.
 func (c *check) chosen() (packs []*archive.Pack) {
 	at := make(map[*archive.Pack]uint32, len(c.present))
-	for name, listed := range c.present {
-		packs, at[listed] = append(packs, listed), c.when(name)
+	for _, listed := range c.present {
+		packs, at[listed] = append(packs, listed), c.when(listed.Name)
 	}
 	slices.SortFunc(packs, func(a, b *archive.Pack) int {
 		return cmp.Or(cmp.Compare(at[a], at[b]), cmp.Compare(c.dice(a.Name), c.dice(b.Name)))

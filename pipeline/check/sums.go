@@ -28,8 +28,8 @@ func (c *check) checkSums(ctx context.Context) error {
 	var right, unknown atomic.Uint64
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(sumsAtOnce)
-	for name, listed := range c.present {
-		if c.read[name] {
+	for _, listed := range c.present {
+		if c.read[listed.Name] {
 			continue
 		}
 		g.Go(func() error {
