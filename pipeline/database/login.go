@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// LoginTime is how long a server may take to let somebody in, unless its URL says so.
+// LoginTime is how long a server may take to let somebody in, unless its URL says another time.
 const LoginTime = time.Minute
 
 // LogIn connects. A server that accepts the connection and then says nothing for as long as limit is

@@ -45,7 +45,7 @@ func connect(ctx context.Context, config *client.Config) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure the client: %w", err)
 	}
-	conn, err := database.LogIn(ctx, max(config.Timeout, database.LoginTime), connector.Connect)
+	conn, err := database.LogIn(ctx, database.LoginTime, connector.Connect)
 	if err != nil {
 		switch {
 		case errors.Is(err, database.ErrUnreachable):
