@@ -58,10 +58,8 @@ alerts: ## the examples of alerts and the metrics, as Prometheus' own checker of
 	mkdir -p $(BIN); cp $$d/usr/bin/promtool $(BIN)/; rm -r $$d; }
 	$(GO) test -count=1 -v -run TestPromtool ./cmd/internal/metrics
 
-soak: tools ## tests that run for long: they print what they counted
-	$(GO) test -tags soak -run '^TestSoak' -v -timeout 24h ./...
-	.ci/postgres18 .
-	$(MAKE) compose try-packages fuzz
+soak: tools ## tests that run for long, for hours: they print what they counted; SOAK_HOURS bounds the histories
+	GO=$(GO) .ci/soak
 
 compose: build tools ## docker-compose.yml on a real engine, with images that are made here
 	command -v dockerd >/dev/null || apt-get install -y --no-install-recommends docker.io docker-compose debootstrap iptables iproute2

@@ -308,7 +308,7 @@ func (k *worker) content(what, name string, data []byte) {
 }
 
 // each runs tests on all processors.
-func (c *corruptible) each(t *testing.T, cases func(do func(what string, changed map[string][]byte))) {
+func (c *corruptible) each(t *testing.T, what string, cases func(do func(what string, changed map[string][]byte))) {
 	type job struct {
 		what    string
 		changed map[string][]byte
@@ -334,7 +334,7 @@ func (c *corruptible) each(t *testing.T, cases func(do func(what string, changed
 	})
 	close(jobs)
 	workers.Wait()
-	t.Logf("corruption: %d in %v", c.cases.Load()-before, time.Since(begun).Round(time.Millisecond))
+	t.Logf("counted: corruption: %s: %d in %v", what, c.cases.Load()-before, time.Since(begun).Round(time.Millisecond))
 }
 
 func TestSoakNoCorruptionGoesUnnoticedOrBringsWrongBytesBack(t *testing.T) {
@@ -355,10 +355,10 @@ func TestSoakNoCorruptionGoesUnnoticedOrBringsWrongBytesBack(t *testing.T) {
 			now := *c.world
 			now.t = t
 			c.world = &now
-			c.each(t, kind.cases)
+			c.each(t, kind.name, kind.cases)
 		})
 	}
-	t.Logf("corruption: %d changes: %d found by a check, %d noticed only by a host that had seen the repository before, %d hurt nothing: %v",
+	t.Logf("counted: corruption: %d changes: %d found by a check, %d noticed only by a host that had seen the repository before, %d hurt nothing: %v",
 		c.cases.Load(), c.found.Load(), c.noticed.Load(), c.harmless.Load(), c.unhurt)
 }
 

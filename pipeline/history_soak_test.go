@@ -19,9 +19,9 @@ import (
 // soak has other processes live histories: each of them can draw random numbers for one at a time.
 type soak struct {
 	t     *testing.T
-	first uint64 // the seed of the first history
-	most  int    // histories; 0: as many as there is time for
-	ends  time.Time
+	first uint64    // the seed of the first history
+	most  int       // histories; 0: as many as there is time for
+	ends  time.Time // the zero time: when all are lived
 
 	mu        sync.Mutex
 	drawn     int
@@ -30,8 +30,8 @@ type soak struct {
 	done      tally
 }
 
-// TestSoakHistories lives histories for SOAK_HOURS, an hour if nothing is said, or SOAK_HISTORIES of
-// them, one after the other in each of SOAK_PROCESSES, by default as many as there are processors.
+// TestSoakHistories lives histories for SOAK_HOURS, or SOAK_HISTORIES of them, 12,000 if nothing is
+// said, one after the other in each of SOAK_PROCESSES, by default as many as there are processors.
 // The seed of the first is SOAK_SEED, that of each other is one more, so that runs can be joined.
 func TestSoakHistories(t *testing.T) {
 	if os.Getenv(tellerOf) != "" {
@@ -39,16 +39,16 @@ func TestSoakHistories(t *testing.T) {
 		return
 	}
 	begun := time.Now()
-	s := &soak{t: t, first: uint64(begun.UnixMilli()), ends: begun.Add(time.Hour)}
+	s := &soak{t: t, first: uint64(begun.UnixMilli()), most: 12_000}
 	processes := runtime.NumCPU()
 	setting(t, "SOAK_SEED", func(text string) (err error) { s.first, err = strconv.ParseUint(text, 10, 64); return err })
-	setting(t, "SOAK_HISTORIES", func(text string) (err error) { s.most, err = strconv.Atoi(text); return err })
 	setting(t, "SOAK_PROCESSES", func(text string) (err error) { processes, err = strconv.Atoi(text); return err })
 	setting(t, "SOAK_HOURS", func(text string) error {
 		lasts, err := time.ParseDuration(text + "h")
-		s.ends = begun.Add(lasts)
+		s.ends, s.most = begun.Add(lasts), 0
 		return err
 	})
+	setting(t, "SOAK_HISTORIES", func(text string) (err error) { s.most, err = strconv.Atoi(text); return err })
 	inMemory(t)
 	var working sync.WaitGroup
 	for range processes {
@@ -59,9 +59,9 @@ func TestSoakHistories(t *testing.T) {
 	for telling := time.NewTicker(5 * time.Minute); ; {
 		select {
 		case <-telling.C:
-			s.tell(begun)
+			t.Log(s.tells(begun))
 		case <-over:
-			s.tell(begun)
+			t.Log("counted: " + s.tells(begun))
 			return
 		}
 	}
@@ -80,7 +80,7 @@ func setting(t *testing.T, name string, read func(text string) error) {
 func (s *soak) draw() (seed uint64, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if time.Now().After(s.ends) || s.most > 0 && s.drawn == s.most {
+	if !s.ends.IsZero() && time.Now().After(s.ends) || s.most > 0 && s.drawn == s.most {
 		return 0, false
 	}
 	s.drawn++
@@ -94,8 +94,8 @@ func (c *tally) sums() (operations, calls int) {
 	return sum(c.operations), c.calls
 }
 
-// tell says what all histories have come to so far.
-func (s *soak) tell(begun time.Time) {
+// tells is what all histories have come to so far.
+func (s *soak) tells(begun time.Time) string {
 	took := time.Since(begun)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,7 +108,7 @@ func (s *soak) tell(begun time.Time) {
 	if s.processor > 0 {
 		text += fmt.Sprintf(", %.2f ms of processor an operation", 1000*s.processor.Seconds()/float64(max(operations, 1)))
 	}
-	s.t.Log(text)
+	return text
 }
 
 // work has histories lived by one process, and by another one where one of them fails.

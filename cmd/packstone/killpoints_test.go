@@ -156,7 +156,7 @@ func TestSoakWhatIsKilledAtAnyCallOfTheStorageGoesOn(t *testing.T) {
 			t.Logf("kill points %-28s %4d, in %3d different states", v.name, c.points, len(c.states))
 		})
 	}
-	t.Logf("kill points of %d verbs: %d; resumed %d states", len(killedVerbs), points, states)
+	t.Logf("counted: kill points of %d verbs: %d; resumed %d states", len(killedVerbs), points, states)
 }
 
 // prepared is a copy of a place with what a verb needs.

@@ -315,5 +315,5 @@ func TestSoakWhatIsKilledOrLosesPowerAtAnySyncOrRenameGoesOn(t *testing.T) {
 			t.Logf("local kill points %-26s %4d at %v, %3d different states", v.name, d.points, d.calls, len(d.states))
 		})
 	}
-	t.Logf("local kill points: %d; resumed %d states", points, states)
+	t.Logf("counted: local kill points: %d; resumed %d states", points, states)
 }

@@ -60,7 +60,7 @@ func TestSoakACacheWithoutRoomOrThatIsReadOnlyStopsNoVerb(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Logf("caches of %d sizes, %d runs", len(sizes), runs)
+	t.Logf("counted: caches of %d sizes, %d runs", len(sizes), runs)
 }
 
 // mountCache mounts a file system of a size, or one that is read-only.

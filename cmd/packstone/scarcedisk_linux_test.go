@@ -163,5 +163,5 @@ func TestSoakWhatMeetsAFullDiskGoesOnOnceThereIsRoom(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("full disk: %d verbs, %d runs", verbs, runs)
+	t.Logf("counted: full disk: %d verbs, %d runs", verbs, runs)
 }

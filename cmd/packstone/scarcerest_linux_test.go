@@ -90,7 +90,7 @@ func TestSoakWhatMayOpenFewFilesOrWriteSmallOnesSaysSo(t *testing.T) {
 			t.Logf("%-26s done with %d %s", v.name, n-limit.step, limit.name)
 		}
 	})
-	t.Logf("limits of a process: %d runs", runs)
+	t.Logf("counted: limits of a process: %d runs", runs)
 }
 
 // within runs a verb within a limit, and tells whether it was done.
@@ -143,7 +143,7 @@ func TestSoakWhatIsAskedToEndEnds(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("SIGTERM, seed %d: how verbs ended: %v (-1: before the program was there)", seed, ends)
+	t.Logf("counted: SIGTERM, seed %d: how verbs ended: %v (-1: before the program was there)", seed, ends)
 }
 
 // beforeItListens tells that a process was ended by the signal before it could take it.

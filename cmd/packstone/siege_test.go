@@ -439,7 +439,7 @@ func (s *siege) tell(took time.Duration) {
 		ends = append(ends, fmt.Sprintf("%s: %d", how, s.ends[how]))
 	}
 	now := s.after()
-	s.t.Logf("%d rounds in %v: %d programs and %d servers were killed, %d times bad weather, %d times a slow disk; %d connections were cut, %d half open",
+	s.t.Logf("counted: real kills: %d rounds in %v: %d programs and %d servers were killed, %d times bad weather, %d times a slow disk; %d connections were cut, %d half open",
 		siegeRounds, took.Round(time.Second), s.counts.programs, s.counts.servers, s.counts.weathers, s.counts.slow,
 		s.network.cut.Load()+s.beside.cut.Load(), s.network.deafened.Load()+s.beside.deafened.Load())
 	s.t.Logf("how verbs ended: %s", strings.Join(ends, ", "))

@@ -207,7 +207,7 @@ func TestSoakASnapshotIsWholeWhoeverIsKilledOrStopped(t *testing.T) {
 	}
 	all.Wait()
 	s.settle(owner)
-	t.Logf("%d backups and %d prunes ended well or not, of which %d were killed and %d stopped; %d sweeps deleted something, %d roll-ups, %d prunes copied packs",
+	t.Logf("counted: %d backups and %d prunes ended well or not, of which %d were killed and %d stopped; %d sweeps deleted something, %d roll-ups, %d prunes copied packs",
 		s.backups.Load(), s.prunes.Load(), s.kills.Load(), s.stops.Load(), s.sweeps.Load(), s.rolls.Load(), s.repacks.Load())
 	if s.kills.Load()+s.stops.Load() < stormBlows || s.sweeps.Load() < stormSweeps {
 		t.Error("the storm was too mild")
