@@ -112,6 +112,7 @@ func (c *Cold) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodPut && isWrong(r, body):
 		refuse(w, r, http.StatusBadRequest, "BadDigest")
 	case r.Method == http.MethodPut:
+		w.Header().Set("ETag", `"e"`)
 		c.objects[path] = &coldObject{data: body, class: r.Header.Get("X-Amz-Storage-Class"), modified: time.Now()}
 	case r.Method == http.MethodDelete:
 		delete(c.objects, path)

@@ -203,8 +203,9 @@ func TestOneRequestIsOneTry(t *testing.T) {
 func TestPutSendsItsDigestOnceAndNoTrailer(t *testing.T) {
 	body := bucket.NewBody(make([]byte, 3<<20))
 	var seen *http.Request
-	for name, client := range dialects(t, func(_ http.ResponseWriter, r *http.Request) {
+	for name, client := range dialects(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("ETag", `"e"`)
 		seen = r
 	}) {
 		for _, sent := range []struct {

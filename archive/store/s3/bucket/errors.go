@@ -120,11 +120,14 @@ const (
 // failed translates an error of an SDK. key is the object's key, empty if the request concerned the
 // bucket.
 func (c *Client) failed(ctx context.Context, read bool, key string, err error) error {
+	var ours *sentinel
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case errors.As(err, &ours) && ours.kind == store.ErrInvalid:
+		return fmt.Errorf("%w", ours)
 	case errors.Is(err, store.ErrInvalid): // it is ours
 		return err
 	}

@@ -46,22 +46,29 @@ func (p *parrot) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
+// clients are one of each kind, whose server is the parrot.
+func (p *parrot) clients(t testing.TB) map[string]*bucket.Client {
+	t.Helper()
+	bare(t, "http://parrot.invalid")
+	all := map[string]*bucket.Client{}
+	for _, address := range []string{"s3://bucket/some", "minio+http://parrot.invalid/bucket/some"} {
+		a, err := bucket.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := bucket.Options{AccessKey: "a", SecretKey: "s", Region: "us-east-1", Wrap: func(http.RoundTripper) http.RoundTripper { return p }}
+		if all[address], err = bucket.Open(context.Background(), a, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
 // FuzzAnswers is about a server that answers anything: each call ends, and says in the words of
 // package store what went wrong.
 func FuzzAnswers(f *testing.F) {
 	p := &parrot{}
-	bare(f, "http://parrot.invalid")
-	clients := map[string]*bucket.Client{}
-	for _, address := range []string{"s3://bucket/some", "minio+http://parrot.invalid/bucket/some"} {
-		a, err := bucket.Parse(address)
-		if err != nil {
-			f.Fatal(err)
-		}
-		o := bucket.Options{AccessKey: "a", SecretKey: "s", Region: "us-east-1", Wrap: func(http.RoundTripper) http.RoundTripper { return p }}
-		if clients[address], err = bucket.Open(context.Background(), a, o); err != nil {
-			f.Fatal(err)
-		}
-	}
+	clients := p.clients(f)
 	names := slices.Sorted(maps.Keys(calls))
 	for _, seed := range []struct {
 		status       uint16
@@ -132,6 +139,31 @@ var calls = map[string]func(c *bucket.Client) error{
 		_, err := c.Complete(context.Background(), "key", "upload", []string{"e"}, bucket.PutOptions{Absent: true})
 		return err
 	},
+}
+
+// TestAnAnswerThatTellsNothingIsNotTakenForAnEmptyOne is about proxies, and pages that ask for a
+// log-in: what they say is no listing without objects, and no removal without failures.
+func TestAnAnswerThatTellsNothingIsNotTakenForAnEmptyOne(t *testing.T) {
+	p := &parrot{}
+	clients := p.clients(t)
+	for _, answer := range []struct {
+		status int
+		body   string
+	}{
+		{200, ""}, {200, "<html><body>Log in</body></html>"}, {200, "<!DOCTYPE html><html><body>Log in<br/></body></html>"}, {200, `{"error": "log in"}`},
+		{202, ""}, {204, ""}, {206, "<g/>"}, {203, "<html/>"}, {302, "<html/>"},
+		{200, "<Error><Code>InternalError</Code><Message>no</Message></Error>"},
+	} {
+		p.status, p.body = answer.status, []byte(answer.body)
+		for address, c := range clients {
+			for _, name := range []string{"list", "folder", "versions", "tags", "versioned", "remove", "begin", "complete"} {
+				p.asked = 0
+				if err := calls[name](c); err == nil {
+					t.Errorf("%s of %s takes status %d and %q for an answer", name, address, answer.status, answer.body)
+				}
+			}
+		}
+	}
 }
 
 // few lists up to some thousand objects.

@@ -78,12 +78,16 @@ func transport(o Options, c *clock) http.RoundTripper {
 		if answers, ok := r.Context().Value(answersKey{}).(*atomic.Int64); ok {
 			answers.Add(1)
 		}
-		if err == nil {
-			c.note(answer.Header.Get("Date"), time.Now())
-			bound(r, answer)
-			renameRetention(r, answer)
+		if err != nil {
+			return answer, err
 		}
-		return answer, err
+		c.note(answer.Header.Get("Date"), time.Now())
+		bound(r, answer)
+		if err := plausible(r, answer); err != nil {
+			return nil, errors.Join(err, answer.Body.Close())
+		}
+		renameRetention(r, answer)
+		return answer, nil
 	})
 }
 
