@@ -12,6 +12,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
+	"github.com/packstone/packstone/archive/disk"
 	"github.com/packstone/packstone/pipeline/database"
 )
 
@@ -102,7 +103,7 @@ func (s *swap) Make(context.Context, string) error {
 
 // Exchange implements database.Swap. What is in the living file's log is written into it first. A
 // second name for the file, and a rename over the first, leave the living name without a file at no
-// time.
+// time, and both are on the disk when it returns.
 func (s *swap) Exchange(ctx context.Context, aside, fresh string) error {
 	filled, err := fileState(s.path)
 	if err != nil {
@@ -120,13 +121,13 @@ func (s *swap) Exchange(ctx context.Context, aside, fresh string) error {
 	if fresh == "" {
 		return nil
 	}
-	if err := s.dress(fresh, aside); err != nil {
+	if err := errors.Join(s.dress(fresh, aside), syncFile(s.file(fresh))); err != nil {
 		return fmt.Errorf("give %s the owner and mode of the file that it replaces: %w", s.file(fresh), err)
 	}
 	if err := os.Rename(s.file(fresh), s.path); err != nil {
 		return fmt.Errorf("exchange the file: %w", err)
 	}
-	return moveBeside(s.file(fresh), s.path)
+	return errors.Join(moveBeside(s.file(fresh), s.path), s.sync())
 }
 
 // moveBeside moves what SQLite keeps beside a file along with it. Of a file that it could open,
@@ -152,14 +153,15 @@ func (s *swap) setAside(aside string, instead bool) error {
 	if err != nil {
 		return fmt.Errorf("keep %s: %w", s.path, err)
 	}
-	if err := moveBeside(s.path, s.file(aside)); err != nil {
-		return err
+	err = errors.Join(moveBeside(s.path, s.file(aside)), s.sync()) // else a loss of power could leave neither name
+	if err == nil && instead {
+		err = errors.Join(os.Remove(s.path), s.sync())
 	}
-	if instead {
-		return os.Remove(s.path)
-	}
-	return nil
+	return err
 }
+
+// sync has the names in the folder on the disk.
+func (s *swap) sync() error { return disk.SyncDirectory(filepath.Dir(s.path)) }
 
 // dress gives a file owner and mode of the one that it replaces, else the owner of the folder.
 func (s *swap) dress(fresh, aside string) error {
