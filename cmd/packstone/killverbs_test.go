@@ -29,6 +29,7 @@ var killedVerbs = []killed{
 	{name: "backup, something changed", before: changes, verb: []string{"backup", "set"}},
 	{name: "forget", verb: []string{"forget", "latest~1"}, again: []string{"forget", "FIRST"}, codes: []int{1}, loses: losesFirst},
 	{name: "forget and prune", verb: []string{"forget", "FIRST", "--prune", "--grace", "0", "--yes"}, codes: []int{1}, loses: losesFirst},
+	{name: "forget by rules", verb: []string{"forget", "--keep-last", "1"}, loses: losesFirst},
 	{name: "undelete", before: forgetsFirst, verb: []string{"undelete", "FIRST"}, codes: []int{1, 2, 4}, kept: firstIsBack},
 	{name: "hold", verb: []string{"hold", "FIRST", "--reason", "x"}, kept: func(p *place) { p.mustEnd(7, "forget", "FIRST") }},
 	{name: "unhold", before: func(p *place) { p.must("hold", p.first) }, verb: []string{"unhold", "FIRST"}, codes: []int{1, 4}, kept: func(p *place) { p.must("forget", "-n", p.first) }},
@@ -38,10 +39,15 @@ var killedVerbs = []killed{
 	{name: "roll-up", before: forgetsFirst, verb: []string{"prune", "--roll-up-after", "1", "--dead-after", "0s"}},
 	{name: "rewrite", verb: []string{"rewrite", "--exclude", "secret"}, loses: losesSecrets, kept: noSecrets},
 	{name: "copy", before: withMirror, verb: []string{"copy", "--from", "@/repository"}, kept: twoSnapshots},
+	{name: "copy to other keys", before: withOther, verb: []string{"copy", "--from", "@/repository"}, kept: twoSnapshots},
 	{name: "repair from a mirror", before: damaged, verb: []string{"repair", "--from", "@/mirror"}, broken: true},
 	{name: "repair from the source", before: damagedHere, verb: []string{"repair", "--from", "source", "set"}, broken: true},
+	{name: "repair from the packs", before: withoutIndex, verb: []string{"repair", "--from", "packs"}, broken: true},
 	{name: "key add", before: secondKey, verb: []string{"key", "add", "SECOND"}, codes: []int{4}, kept: secondReads},
 	{name: "key remove", before: func(p *place) { secondKey(p); p.must("key", "add", p.second()) }, verb: []string{"key", "remove", "SECOND"}, codes: []int{2, 4}},
+	{name: "key rotate --domain", verb: []string{"key", "rotate", "--domain", "--yes"}},
+	{name: "key rotate --reencrypt", before: func(p *place) { p.must("key", "rotate", "--domain", "--yes") }, verb: []string{"key", "rotate", "--reencrypt", "--yes"}, loses: losesAll},
+	{name: "key writer bind", verb: []string{"key", "writer", "bind", "host", "--hosts", "host,other"}},
 	{name: "key writer add", verb: []string{"key", "writer", "add", "other", "-o", "@/keys/other"}, codes: []int{4}},
 	{name: "key writer revoke", before: func(p *place) { p.must("key", "writer", "add", "other", "-o", "@/keys/other") }, verb: []string{"key", "writer", "revoke", "other"}, codes: []int{4}},
 	{name: "key collector add", verb: []string{"key", "collector", "add", "c", "-o", "@/keys/c"}, codes: []int{4}},
@@ -49,8 +55,13 @@ var killedVerbs = []killed{
 	{name: "key keeper add", verb: []string{"key", "keeper", "add", "k", "-o", "@/keys/k"}, codes: []int{4}},
 	{name: "key policy", verb: []string{"key", "policy", "--grace", "3d"}},
 	{name: "check --attest", verb: []string{"check", "--read-data", "--attest"}},
+	{name: "catalog date", before: withoutDates, verb: []string{"catalog", "date", "--from-claims"}, kept: dated},
+	{name: "catalog rebuild", verb: []string{"catalog", "rebuild", "--files"}},
+	{name: "cache --cleanup", verb: []string{"cache", "--cleanup", "--max-age", "0s"}},
+	{name: "drill run", before: withScratch, verb: []string{"drill", "run", "set", "--scratch", "@/scratch"}},
 	{name: "restore", verb: []string{"restore", "latest", "--target", "@/out"}, codes: []int{4}, again: []string{"restore", "latest", "--target", "@/out", "--overwrite", "always"}, kept: outIsWhole},
 	{name: "restore in place", before: spoiled, verb: []string{"restore", "--set", "set", "--at", "2999-01-01", "--in-place", "--delete", "--yes"}, kept: sourceIsLatest},
+	{name: "restore in place, a platform", before: spoiledPlatform, verb: []string{"restore", "--set", "all", "--at", "2999-01-01", "--in-place", "--delete", "--yes"}, kept: platformIsLatest},
 	{name: "restore, undone", before: restored, verb: []string{"restore", "--undo", "REPORT", "--yes"}, codes: []int{4}, kept: sourceIsSpoiled},
 }
 
@@ -59,14 +70,25 @@ var localVerbs = []killed{
 	{name: "db export", before: withTable, verb: []string{"db", "export", "--from", "sqlite:@/table.db", "@/out.sqlite"}, again: []string{"db", "export", "--from", "sqlite:@/table.db", "@/out.sqlite"}, codes: []int{4}},
 	{name: "db import", before: exported, verb: []string{"db", "import", "@/out.sqlite", "--to", "sqlite:@/new.db"}, codes: []int{4}},
 	{name: "key generate", verb: []string{"key", "generate", "--classic", "-o", "@/keys/new"}, codes: []int{4}},
+	{name: "key split", verb: []string{"key", "split", "2-of-3", "-o", "@/shares"}, codes: []int{4}},
+	{name: "key join", before: func(p *place) { p.must("key", "split", "2-of-3", "-o", "@/shares") }, verb: []string{"key", "join", "@/shares/share-1-of-3.txt", "@/shares/share-2-of-3.txt", "-o", "@/keys/joined"}, codes: []int{4}},
+	{name: "key sheet", verb: []string{"key", "sheet", "-o", "@/sheet.txt"}, codes: []int{4}},
+	{name: "drill report", before: drilled, verb: []string{"drill", "report", "-o", "@/drill.html"}, codes: []int{4}},
 }
 
 func withTable(p *place) {
 	p.t.Helper()
-	sql := "create table t (id integer primary key, name text); insert into t values (1, 'one'), (2, 'two')"
-	if out, err := exec.Command("sqlite3", p.path("table.db"), sql).CombinedOutput(); err != nil {
-		p.t.Fatalf("make a table: %v\n%s", err, out)
+	p.sql("create table t (id integer primary key, name text); insert into t values (1, 'one'), (2, 'two')")
+}
+
+// sql runs statements in the database of the place, and returns what they print.
+func (p *place) sql(statements string) string {
+	p.t.Helper()
+	out, err := exec.Command("sqlite3", p.path("table.db"), statements).CombinedOutput()
+	if err != nil {
+		p.t.Fatalf("%s: %v\n%s", statements, err, out)
 	}
+	return string(out)
 }
 
 func exported(p *place) {
@@ -156,6 +178,76 @@ func withMirror(p *place) {
 	p.must("init", "--classic", "--same-domain-as", main)
 	p.may = append(p.may, slices.Collect(maps.Values(p.holds))...)
 	clear(p.holds)
+}
+
+// withOther is withMirror, whose repository has keys of its own for contents.
+func withOther(p *place) {
+	p.repo = p.path("other")
+	p.must("init", "--classic")
+	p.may = append(p.may, slices.Collect(maps.Values(p.holds))...)
+	clear(p.holds)
+}
+
+func losesAll(p *place) {
+	for id := range maps.Clone(p.holds) {
+		p.lose(id)
+	}
+}
+
+// withoutDates is a repository whose storage has lost the dates of its records.
+func withoutDates(p *place) { p.dateRecords("2099-01-01") }
+
+// dated fails the test if a snapshot has no date. A collection would not believe a storage that has
+// records of the future, so they get another date.
+func dated(p *place) {
+	if out := p.must("snapshots"); strings.Contains(out, "undated") {
+		p.t.Errorf("a snapshot has no date:\n%s", out)
+	}
+	p.dateRecords("now")
+}
+
+func (p *place) dateRecords(when string) {
+	p.t.Helper()
+	out, err := exec.Command("find", p.path("repository/log"), "-type", "f", "-exec", "touch", "-d", when, "{}", "+").CombinedOutput()
+	if err != nil {
+		p.t.Fatalf("date the records: %v\n%s", err, out)
+	}
+}
+
+func withScratch(p *place) {
+	if err := os.Mkdir(p.path("scratch"), 0o700); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func drilled(p *place) {
+	withScratch(p)
+	p.must("drill", "run", "set", "--scratch", "@/scratch")
+}
+
+// withoutIndex is a repository that has lost what tells where its chunks are.
+func withoutIndex(p *place) {
+	if err := os.RemoveAll(p.path("repository/index")); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// spoiledPlatform has files and a database, and both have changed since the last snapshot.
+func spoiledPlatform(p *place) {
+	withTable(p)
+	p.must("backup", "all")
+	p.may = append(p.may, p.source())
+	p.write("data/file0", []byte("wrong"))
+	p.may = append(p.may, p.source()) // of the safety copy
+	p.sql("delete from t where id = 2")
+}
+
+// platformIsLatest fails the test unless files and rows are those of the snapshot.
+func platformIsLatest(p *place) {
+	sourceIsLatest(p)
+	if got := p.sql("select name from t order by id"); got != "one\ntwo\n" {
+		p.t.Errorf("the table has the names %q", got)
+	}
 }
 
 func twoSnapshots(p *place) {
