@@ -63,6 +63,8 @@ var killedVerbs = []killed{
 	{name: "restore in place", before: spoiled, verb: []string{"restore", "--set", "set", "--at", "2999-01-01", "--in-place", "--delete", "--yes"}, kept: sourceIsLatest},
 	{name: "restore in place, a platform", before: spoiledPlatform, verb: []string{"restore", "--set", "all", "--at", "2999-01-01", "--in-place", "--delete", "--yes"}, kept: platformIsLatest},
 	{name: "restore, undone", before: restored, verb: []string{"restore", "--undo", "REPORT", "--yes"}, codes: []int{4}, kept: sourceIsSpoiled},
+	{name: "restore of a platform, undone", before: restoredPlatform, verb: []string{"restore", "--undo", "REPORT", "--yes"}, codes: []int{4}, kept: platformIsSpoiled},
+	{name: "restore of a platform to a directory", before: spoiledPlatform, verb: []string{"restore", "latest", "--set", "all", "--target", "@/out"}, codes: []int{4}, again: []string{"restore", "latest", "--set", "all", "--target", "@/out", "--overwrite", "always"}},
 }
 
 // localVerbs write nothing to a repository.
@@ -240,6 +242,18 @@ func spoiledPlatform(p *place) {
 	p.write("data/file0", []byte("wrong"))
 	p.may = append(p.may, p.source()) // of the safety copy
 	p.sql("delete from t where id = 2")
+}
+
+func restoredPlatform(p *place) {
+	spoiledPlatform(p)
+	p.must("restore", "--set", "all", "--at", "2999-01-01", "--in-place", "--delete", "--yes")
+}
+
+// platformIsSpoiled fails the test unless what was there before the restore is back.
+func platformIsSpoiled(p *place) {
+	if got := p.sql("select name from t order by id"); got != "one\n" || string(p.read(p.path("data/file0"))) != "wrong" {
+		p.t.Errorf("the table has the names %q, and file0 %q", got, p.read(p.path("data/file0")))
+	}
 }
 
 // platformIsLatest fails the test unless files and rows are those of the snapshot.

@@ -21,8 +21,8 @@ type Swapper interface {
 }
 
 // Swap changes which database of a server bears a name. Names are of databases of that server; of
-// a file, names of files in its folder. Every method but Exchange may be called again after it was
-// interrupted, and does what is left to do.
+// a file, names of files in its folder. Every method may be called again after it was
+// interrupted, and does what is left to do; Exchange as long as something bears the name fresh.
 type Swap interface {
 	// Name is the name of the living database.
 	Name() string
@@ -37,8 +37,9 @@ type Swap interface {
 	// if that is there.
 	Make(ctx context.Context, name string) error
 	// Exchange gives what bears the living name, if it is there, the name aside, and what bears the
-	// name fresh, unless that is "", the living name. It is one step: a crash leaves all as it was
-	// or all done. Sessions of others in the living database end.
+	// name fresh, unless that is "", the living name. After a crash all is as it was, or done, or what
+	// bears the name fresh still does, and a second Exchange does all: the living one, which has its
+	// name at any time, may bear the name aside too. Sessions of others in it end.
 	Exchange(ctx context.Context, aside, fresh string) error
 	// Reopen undoes what an Exchange that was cut off has done to the living database.
 	Reopen(ctx context.Context) error

@@ -164,12 +164,12 @@ func (r *Restore) exchangeBack(ctx context.Context, swap database.Swap, p *Part)
 	p.Database.Undone = database.BesideName(p.Database.Living, "undone", r.Report.ID, longestName)
 	p.Database.Drop = swap.DropSQL(p.Database.Undone)
 	done, err := swap.Holds(ctx, p.Database.Undone)
-	if err != nil || done {
+	if err != nil {
 		return err
 	}
 	kept, before := p.nameBefore(r.Report.ID), ""
 	there, err := swap.Holds(ctx, kept)
-	if err != nil {
+	if err != nil || done && !there { // else an exchange was cut off that is no single step
 		return err
 	}
 	if there {

@@ -141,23 +141,21 @@ func moveBeside(from, to string) error {
 	return nil
 }
 
-// setAside gives the living file another name too, or instead.
+// setAside gives the living file another name too, or instead. What has that name is left of a step
+// that was cut off: it is the same file.
 func (s *swap) setAside(aside string, instead bool) error {
-	err := os.Link(s.path, s.file(aside))
-	if errors.Is(err, fs.ErrExist) {
-		err = os.Remove(s.file(aside)) // of a step that was cut off: the same file
-		if err == nil {
-			err = os.Link(s.path, s.file(aside))
-		}
+	name := os.Link
+	if instead {
+		name = os.Rename
+	}
+	err := os.Remove(s.file(aside))
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = name(s.path, s.file(aside))
 	}
 	if err != nil {
 		return fmt.Errorf("keep %s: %w", s.path, err)
 	}
-	err = errors.Join(moveBeside(s.path, s.file(aside)), s.sync()) // else a loss of power could leave neither name
-	if err == nil && instead {
-		err = errors.Join(os.Remove(s.path), s.sync())
-	}
-	return err
+	return errors.Join(moveBeside(s.path, s.file(aside)), s.sync()) // else a loss of power could leave neither name
 }
 
 // sync has the names in the folder on the disk.
