@@ -249,6 +249,8 @@ func Open(ctx context.Context, s store.Store, o Options) (*Repository, error) {
 	}
 	o.Look.fetch(ctx, r.Cache, domains...)
 	r.memories = openMemories(o, format.Repository)
+	r.Cache.removeLeft(r.now())
+	r.memories.dir.removeLeft(r.now())
 	if r.seen, err = r.memories.recall(); err != nil {
 		r.warn("cannot tell whether the storage is rolled back: %v", err)
 		r.seen = &recollection{}

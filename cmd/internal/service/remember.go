@@ -11,6 +11,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/daemon"
 	"github.com/packstone/packstone/cmd/internal/health"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/memo"
 	"github.com/packstone/packstone/cmd/internal/metrics"
 	"github.com/packstone/packstone/cmd/internal/notice"
 	"github.com/packstone/packstone/cmd/internal/plan"
@@ -23,6 +24,7 @@ func (s *Service) remembering() {
 	beside := func(what string) string {
 		return strings.TrimSuffix(s.Machine.HistoryPath(s.path), ".db") + "-" + what + ".json"
 	}
+	memo.Tidy(s.Machine.StateRoot(), time.Now())
 	s.teller = notice.NewTeller(beside("told"), s.warn)
 	s.reporter = daemon.NewReporter(daemon.ReporterOptions{
 		Path: beside("reported"), History: s.history, Write: s.record, Address: s.addressOf, Warn: s.warn, Say: s.say,
