@@ -33,6 +33,9 @@ func (s *Service) remembering() {
 	if s.sizes, err = metrics.OpenSizes(beside("sizes")); err != nil {
 		s.warn(fmt.Sprintf("cannot read the earlier sizes of repositories, so their growth starts anew: %v", err))
 	}
+	if s.counts, err = metrics.OpenCounts(beside("counts")); err != nil {
+		s.warn(fmt.Sprintf("cannot read how many snapshots there were, so the metrics lack it until the next backups: %v", err))
+	}
 	if s.drills, err = metrics.OpenDrills(beside("drills")); err != nil {
 		s.warn(fmt.Sprintf("cannot read what the last drills have measured, so the metrics lack it until the next ones: %v", err))
 	}
@@ -54,6 +57,7 @@ func (s *Service) changed(ctx context.Context) {
 	}
 	for i := range sets {
 		s.drills.Fill(&sets[i])
+		s.counts.Fill(&sets[i], s.Machine.RepositoriesOf(s.settings))
 	}
 	facts := s.factsOf(sets, now)
 	s.facts.Store(facts)
@@ -122,6 +126,53 @@ func (s *Service) measure(ctx context.Context, j daemon.Job) {
 			s.say("could not measure the size of %s for the metrics: %v", s.addressOf(name), err)
 		}
 	}
+}
+
+// count counts the snapshots of this host's sets where a job may have changed them. What fails here
+// fails nothing else: the metrics tell what was known before.
+func (s *Service) count(ctx context.Context, j daemon.Job) {
+	settings := s.running
+	set := settings.Sets[j.Set]
+	for _, name := range s.Machine.RepositoriesOf(settings) {
+		if !set.GoesTo(name) || ctx.Err() != nil {
+			continue
+		}
+		counted, err := s.countIn(ctx, name, settings)
+		if err == nil {
+			err = s.counts.Add(name, counted)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.say("could not count the snapshots in %s for the metrics: %v", s.addressOf(name), err)
+		}
+	}
+}
+
+// countIn counts the snapshots of this host's sets in a repository. It leaves out what the keys at
+// hand do not tell.
+func (s *Service) countIn(ctx context.Context, name string, settings *config.Config) (map[string]int, error) {
+	ctx, cancel := context.WithTimeout(ctx, measureTime)
+	defer cancel()
+	m, end := s.At(name, settings, false)
+	defer end()
+	host, err := m.JobHost()
+	if err != nil {
+		return nil, err
+	}
+	repo, _, err := m.OpenRepository(ctx, machine.MayRead|machine.MayWrite|machine.AnyIdentity|machine.EvenBroken)
+	if err != nil {
+		return nil, err
+	}
+	log, err := repo.ReadLog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	counted := map[string]int{}
+	for _, set := range settings.SetNames() {
+		if n, known := repo.CountOf(log, set, host); known {
+			counted[set] = n
+		}
+	}
+	return counted, nil
 }
 
 // sizeOf is how large a repository is; known is false where the keys at hand do not tell.
