@@ -12,11 +12,16 @@ import (
 	"time"
 
 	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/archive/disk"
 	"github.com/packstone/packstone/archive/store"
 )
 
-// objectsFolder is the folder of the cache for objects fetched from the store.
-const objectsFolder = "objects"
+const (
+	// objectsFolder is the folder of the cache for objects fetched from the store.
+	objectsFolder = "objects"
+	// temporaryFolder is the folder for files that are not whole yet.
+	temporaryFolder = "tmp"
+)
 
 // Cache is a directory with what this host knows of one repository. Everything in it can be deleted
 // at any time. The zero Cache, and a nil one, keep nothing.
@@ -87,18 +92,12 @@ func (c *Cache) write(name string, data []byte) error {
 		return err
 	}
 	defer root.Close()
-	if err := root.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		return err
+	for _, dir := range []string{filepath.Dir(name), temporaryFolder} {
+		if err := root.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
 	}
-	tmp := filepath.Join(filepath.Dir(name), ".tmp-"+rand.Text())
-	err = root.WriteFile(tmp, data, 0o600)
-	if err == nil {
-		err = root.Rename(tmp, name)
-	}
-	if err != nil {
-		_ = root.Remove(tmp) // which may never have been made
-	}
-	return err
+	return disk.WriteNew(root, filepath.Join(temporaryFolder, disk.Temporary+rand.Text()), name, data)
 }
 
 // Remove deletes name from the cache.

@@ -7,7 +7,40 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/packstone/packstone/archive/disk"
 )
+
+// mostLeft is how many names of a cache are looked at for what killed processes have left.
+const mostLeft = 1 << 13
+
+// removeLeft removes what killed processes have left in the cache before it was whole. It does not
+// look through what was fetched, of which there is much: that is elsewhere until it is whole.
+func (c *Cache) removeLeft(now time.Time) {
+	if c.Path(".") == "" {
+		return
+	}
+	root, err := os.OpenRoot(c.dir)
+	if err != nil {
+		return
+	}
+	defer root.Close()
+	names := 0
+	_ = fs.WalkDir(root.FS(), ".", func(path string, e fs.DirEntry, err error) error { // what stays takes room, and no more
+		names++
+		switch {
+		case names > mostLeft:
+			return fs.SkipAll
+		case err != nil:
+		case path == objectsFolder:
+			return fs.SkipDir
+		case strings.HasPrefix(e.Name(), disk.Temporary):
+			disk.RemoveLeft(root, filepath.FromSlash(path), now)
+		}
+		return nil
+	})
+}
 
 // tidyCache removes from the cache what a roll-up has taken out of the log, and what nothing names
 // any more, so that the cache does not grow with the age of the repository. Whatever is needed again
@@ -29,6 +62,10 @@ func (r *Repository) tidyCache(log *Log) {
 	named := log.rolled.names(log)
 	err = fs.WalkDir(root.FS(), objectsFolder, func(path string, e fs.DirEntry, err error) error { // what stays takes room, and no more
 		object := strings.TrimPrefix(path, objectsFolder+"/")
+		if err == nil && strings.HasPrefix(e.Name(), disk.Temporary) { // which earlier versions have left there
+			disk.RemoveLeft(root, filepath.FromSlash(path), r.now())
+			return nil
+		}
 		if err == nil && e.Type().IsRegular() && log.rolled.outlives(object, named) {
 			if err := root.Remove(filepath.FromSlash(path)); !errors.Is(err, fs.ErrNotExist) {
 				return err

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"filippo.io/age"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store/memory"
@@ -24,7 +25,7 @@ func fuzzRepository(f *testing.F) (*Repository, crypto.Signer) {
 	f.Helper()
 	key := signer(f, "host")
 	config := &Config{Writers: []Member{{Key: key.Verifier().Text()}}, Collectors: []Member{{Key: key.Verifier().Text()}}}
-	return &Repository{Config: config, Format: archive.Format{Repository: "r"}, owner: key.Verifier()}, key
+	return &Repository{Config: config, Format: archive.Format{Repository: "r"}, owner: key.Verifier(), detaching: semaphore.NewWeighted(1)}, key
 }
 
 func FuzzSignedBodies(f *testing.F) {

@@ -27,6 +27,30 @@ func groupOf(key *crypto.IDKey, s *Snapshot) string {
 	return mark(key, words)
 }
 
+// CountOf returns how many snapshots of a set of a host count, as their commits say in the clear. It is
+// not known where a key is not at hand, or a commit of the first version does not say so.
+func (r *Repository) CountOf(log *Log, set, host string) (n int, known bool) {
+	groups := map[uint64]string{} // by domain
+	for _, rec := range log.commits(func(f *Fate) bool { return f.Gone(log.now).IsZero() }) {
+		group := groups[rec.Domain]
+		if group == "" {
+			domain, err := r.Domain(rec.Domain)
+			if err != nil {
+				return 0, false
+			}
+			group = groupOf(domain.GroupKey(), &Snapshot{Set: set, Host: host})
+			groups[rec.Domain] = group
+		}
+		switch rec.Group {
+		case "":
+			return 0, false
+		case group:
+			n++
+		}
+	}
+	return n, true
+}
+
 // Misstated returns where the clear part of a commit, which collectors use, contradicts the sealed
 // part. Commits of the first version have no such clear part.
 func (r *Repository) Misstated(rec *Record, s *Snapshot) (lies []error) {

@@ -54,8 +54,10 @@ func (r *Repository) readerBy(data, tree *crypto.IDKey) *archive.Reader {
 }
 
 func (r *Repository) headers(ctx context.Context) (detached, error) {
-	r.headersOnce.Lock()
-	defer r.headersOnce.Unlock()
+	if err := r.detaching.Acquire(ctx, 1); err != nil {
+		return nil, fmt.Errorf("load headers: %w", err)
+	}
+	defer r.detaching.Release(1)
 	if r.detached != nil {
 		return r.detached, nil
 	}

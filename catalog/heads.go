@@ -150,11 +150,14 @@ func (r *Repository) keepConfig() error {
 // has lost nothing, compare remembers the present state.
 func (r *Repository) compare(ctx context.Context, log *Log) (err error) {
 	r.seenMutex.Lock()
-	defer r.seenMutex.Unlock()
-	log.lost, err = r.missing(ctx, r.seen, log)
+	seen := r.seen
+	r.seenMutex.Unlock() // the storage may be asked for long
+	log.lost, err = r.missing(ctx, seen, log)
 	if err != nil || len(log.lost) > 0 {
 		return err
 	}
+	r.seenMutex.Lock()
+	defer r.seenMutex.Unlock()
 	now, err := r.memories.recall()
 	if err != nil || len(now.lost(log, r.Config)) > 0 {
 		return nil // it was told when the repository was opened; or another process has seen more meanwhile

@@ -168,7 +168,10 @@ func (s *lookStore) List(ctx context.Context, prefix, after string) iter.Seq2[st
 		return s.Store.List(ctx, prefix, after)
 	}
 	return func(yield func(store.Info, error) bool) {
-		<-l.asked
+		if err := await(ctx, l.asked); err != nil {
+			yield(store.Info{}, err)
+			return
+		}
 		for _, info := range l.infos {
 			if !yield(info, nil) {
 				return
@@ -189,9 +192,21 @@ func (s *lookStore) Get(ctx context.Context, name string, offset, length int64, 
 	if o == nil || offset != 0 || length >= 0 || dst != nil {
 		return s.Store.Get(ctx, name, offset, length, dst)
 	}
-	<-o.done
+	if err := await(ctx, o.done); err != nil {
+		return nil, err
+	}
 	if o.err != nil {
 		return nil, o.err
 	}
 	return o.data, nil
+}
+
+// await waits until something is done, or ctx ends.
+func await(ctx context.Context, done <-chan struct{}) error {
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }

@@ -205,7 +205,7 @@ func (s *Session) move(ctx context.Context, m MoveOut) error {
 }
 
 func (s *Session) putMove(ctx context.Context, m MoveOut, refs *archive.RefSet) error {
-	run, err := s.putRun(ctx, m.Packs)
+	runs, err := s.putRuns(ctx, m.Packs)
 	if err != nil {
 		return err
 	}
@@ -218,7 +218,7 @@ func (s *Session) putMove(ctx context.Context, m MoveOut, refs *archive.RefSet) 
 		return err
 	}
 	rec, err := s.put(ctx, clear{
-		Kind: Moved, Domain: m.Domain, Index: run, Refs: RefsList{Full: full}, Moves: []string{moves}, Dates: s.Log.unnoted(),
+		Kind: Moved, Domain: m.Domain, Index: runs.names(), Refs: RefsList{Full: full}, Moves: []string{moves}, Dates: s.Log.unnoted(),
 	})
 	if err != nil {
 		return err

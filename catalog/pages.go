@@ -188,7 +188,7 @@ func (p *Pages) Trim() error {
 	if !p.own || p.size < 2*p.live+1<<20 {
 		return nil
 	}
-	if err := disk.Replace(p.path, disk.Options{Prefix: ".tmp-"}, p.copyTouched); err != nil {
+	if err := disk.Replace(p.path, disk.Options{Prefix: disk.Temporary}, p.copyTouched); err != nil {
 		return fmt.Errorf("trim the last trees: %w", err)
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 
 	"filippo.io/age"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
@@ -71,8 +72,8 @@ type Repository struct {
 	seenMutex sync.Mutex
 	seen      *recollection // what this host had seen last before this repository was opened
 
-	headersOnce sync.Mutex
-	detached    detached // loaded at first use
+	detaching *semaphore.Weighted // a mutex, which is waited for no longer than a context lasts
+	detached  detached            // loaded at first use
 }
 
 // Init makes a repository. The owner signs its first config, which admits one writer. Init makes a
@@ -92,7 +93,7 @@ func Init(ctx context.Context, s store.Store, owner, writer crypto.Signer, recip
 	if err != nil {
 		return nil, err
 	}
-	r := &Repository{Store: s, Format: format, owner: owner.Verifier(), options: o, memories: openMemories(o, format.Repository), seen: &recollection{}}
+	r := &Repository{Store: s, Format: format, owner: owner.Verifier(), options: o, memories: openMemories(o, format.Repository), seen: &recollection{}, detaching: semaphore.NewWeighted(1)}
 	formatObject, err := archive.EncodeFormat(format)
 	if err != nil {
 		return nil, err
@@ -241,13 +242,15 @@ func Open(ctx context.Context, s store.Store, o Options) (*Repository, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open repository %s: %w", s.Location(), err)
 	}
-	r := &Repository{Store: s, Format: format, Cache: openCache(o), domains: map[uint64]crypto.Domain{}, options: o, read: rememberRecords(o)}
+	r := &Repository{Store: s, Format: format, Cache: openCache(o), domains: map[uint64]crypto.Domain{}, options: o, read: rememberRecords(o), detaching: semaphore.NewWeighted(1)}
 	var domains []string
 	if o.Keys.Identities != nil {
 		domains = append(domains, domainName(1, 0)) // which nearly every repository has
 	}
 	o.Look.fetch(ctx, r.Cache, domains...)
 	r.memories = openMemories(o, format.Repository)
+	r.Cache.removeLeft(r.now())
+	r.memories.dir.removeLeft(r.now())
 	if r.seen, err = r.memories.recall(); err != nil {
 		r.warn("cannot tell whether the storage is rolled back: %v", err)
 		r.seen = &recollection{}
@@ -350,7 +353,7 @@ func (r *Repository) isRecipient() bool {
 func (r *Repository) under(c *Config) *Repository {
 	return &Repository{
 		Store: r.Store, Format: r.Format, Config: c, Cache: r.Cache,
-		owner: r.owner, domains: r.domains, options: r.options, memories: r.memories, seen: r.seen, read: r.read,
+		owner: r.owner, domains: r.domains, options: r.options, memories: r.memories, seen: r.seen, read: r.read, detaching: semaphore.NewWeighted(1),
 	}
 }
 

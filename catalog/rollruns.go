@@ -17,8 +17,6 @@ const (
 	smallRun = 1 << 20
 	// fewRuns is how many small runs of one writer are left alone.
 	fewRuns = 16
-	// runPacks is the largest number of packs in a joined run.
-	runPacks = 2048
 )
 
 // rollRuns lists the index runs of rolled-up records, each with the writer that vouches for it, and
@@ -116,7 +114,7 @@ func (u *rollUp) join(ctx context.Context, group []rollRun, small map[string]boo
 	if err != nil {
 		return nil, err
 	}
-	for part := range slices.Chunk(packs, runPacks) {
+	for part := range readableRuns(packs) {
 		name, _, err := archive.PutSealed(ctx, u.repo.Store, archive.Runs, archive.EncodeRun(part), recipient)
 		if err != nil {
 			return nil, fmt.Errorf("join index runs: %w", err)

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/packstone/packstone/archive"
@@ -106,4 +107,32 @@ func (l *Log) Authors() map[archive.Name][]string {
 		slices.Sort(writers)
 	}
 	return by
+}
+
+// What one index run lists at most. It is encoded in memory, and one that is too large cannot be
+// read; the largest pack alone is within the limit of the format.
+const (
+	runPacks  = 2048
+	runWeight = 1 << 18 // of chunks, frames and packs, some dozen bytes each
+)
+
+func weigh(p archive.RunPack) int { return 1 + len(p.Directory.IDs) + len(p.Directory.Frames) }
+
+// readableRuns divides packs among index runs that are not too large, in their order.
+func readableRuns(packs []archive.RunPack) iter.Seq[[]archive.RunPack] {
+	return func(yield func([]archive.RunPack) bool) {
+		from, weight := 0, 0
+		for i, p := range packs {
+			if i > from && (weight+weigh(p) > runWeight || i-from >= runPacks) {
+				if !yield(packs[from:i:i]) {
+					return
+				}
+				from, weight = i, 0
+			}
+			weight += weigh(p)
+		}
+		if from < len(packs) {
+			yield(packs[from:])
+		}
+	}
 }

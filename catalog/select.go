@@ -82,23 +82,53 @@ func Select(snapshots []*Snapshot, name string, f Filter) (*Snapshot, error) {
 }
 
 func (f Filter) find(snapshots []*Snapshot, name string) (*Snapshot, error) {
+	m, err := parseName(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case m.id != "":
+		return byPrefix(snapshots, m.id)
+	case m.at != nil:
+		return SelectAt(snapshots, *m.at, f)
+	}
+	return f.newest(name, f.among(snapshots), m.back)
+}
+
+// CheckName fails with ErrBadName if the text cannot mean a snapshot, whatever snapshots there are.
+func CheckName(name string) error {
+	_, err := parseName(name)
+	return err
+}
+
+// meaning is what a name asks for: the beginning of an id, a moment, or else a snapshot so many
+// places before the newest.
+type meaning struct {
+	id   string
+	at   *time.Time
+	back int
+}
+
+func parseName(name string) (m meaning, err error) {
 	switch {
 	case name == "latest":
-		return f.newest(name, f.among(snapshots), 0)
 	case strings.HasPrefix(name, "latest~"):
 		back, err := strconv.ParseUint(name[len("latest~"):], 10, 31)
 		if err != nil {
-			return nil, fmt.Errorf("%s: want latest~N, such as latest~1 for the one before the newest: %w", name, ErrBadName)
+			return m, fmt.Errorf("%s: want latest~N, such as latest~1 for the one before the newest: %w", name, ErrBadName)
 		}
-		return f.newest(name, f.among(snapshots), int(back))
+		m.back = int(back)
 	case strings.HasPrefix(name, "@"):
 		at, err := ParseMoment(name[1:])
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w: %w", name, err, ErrBadName)
+			return m, fmt.Errorf("%s: %w: %w", name, err, ErrBadName)
 		}
-		return SelectAt(snapshots, at, f)
+		m.at = &at
+	case len(name) < shortestPrefix || strings.Trim(name, "0123456789abcdef") != "":
+		return m, fmt.Errorf("snapshot %q: want latest, latest~N, @TIME or at least %d digits of an id: %w", name, shortestPrefix, ErrBadName)
+	default:
+		m.id = name
 	}
-	return byPrefix(snapshots, name)
+	return m, nil
 }
 
 // isRelative reports whether the meaning of a name depends on which snapshots exist.
@@ -310,9 +340,6 @@ func (s *Snapshot) meets(place string) bool {
 const shortestPrefix = 4
 
 func byPrefix(snapshots []*Snapshot, prefix string) (*Snapshot, error) {
-	if len(prefix) < shortestPrefix || strings.Trim(prefix, "0123456789abcdef") != "" {
-		return nil, fmt.Errorf("snapshot %q: want latest, latest~N, @TIME or at least %d digits of an id: %w", prefix, shortestPrefix, ErrBadName)
-	}
 	var found []*Snapshot
 	for _, s := range snapshots {
 		if strings.HasPrefix(s.ID.String(), prefix) {

@@ -427,28 +427,28 @@ func (s *Session) putCheckpoint(ctx context.Context, packs []archive.RunPack, re
 	if err := s.usable(refs); err != nil {
 		return nil, err
 	}
-	run, list, err := s.putBoth(ctx, packs, func(ctx context.Context) (RefsList, error) {
+	runs, list, err := s.putBoth(ctx, packs, func(ctx context.Context) (RefsList, error) {
 		full, err := s.putRefs(ctx, archive.EncodeRefs(refs))
 		return RefsList{Full: full}, err
 	})
 	if err != nil {
 		return nil, err
 	}
-	rec, err := s.put(ctx, clear{Kind: Checkpoint, Index: run, Refs: list, Run: s.run})
+	rec, err := s.put(ctx, clear{Kind: Checkpoint, Index: runs.names(), Refs: list, Run: s.run})
 	if err == nil {
 		s.published = rec.Hash
-		s.keepRun(ctx, run, packs)
+		s.keepRuns(ctx, runs)
 	}
 	return rec, err
 }
 
-// keepRun adds what was published to the index on disk, so that nobody on this host fetches it.
-func (s *Session) keepRun(ctx context.Context, run []string, packs []archive.RunPack) {
-	if s.known == nil || len(run) == 0 {
+// keepRuns adds what was published to the index on disk, so that nobody on this host fetches it.
+func (s *Session) keepRuns(ctx context.Context, runs indexRuns) {
+	if s.known == nil {
 		return
 	}
-	if name, err := archive.ParseName(run[0]); err == nil {
-		s.known.Publish(ctx, name, packs)
+	for _, run := range runs {
+		s.known.Publish(ctx, run.name, run.packs)
 	}
 }
 
@@ -503,7 +503,7 @@ func (s *Session) Commit(ctx context.Context, c Content) (RefsList, error) {
 	if err := s.contentUsable(ctx, c); err != nil {
 		return RefsList{}, err
 	}
-	run, refs, err := s.putBoth(ctx, c.Packs, func(ctx context.Context) (RefsList, error) { return s.putSnapshotRefs(ctx, c) })
+	runs, refs, err := s.putBoth(ctx, c.Packs, func(ctx context.Context) (RefsList, error) { return s.putSnapshotRefs(ctx, c) })
 	if err != nil {
 		return RefsList{}, err
 	}
@@ -512,7 +512,7 @@ func (s *Session) Commit(ctx context.Context, c Content) (RefsList, error) {
 		return RefsList{}, err
 	}
 	rec, err := s.put(ctx, clear{
-		Kind: Commit, Index: run, Refs: refs, Supersedes: s.supersede(), Sealed: sealed, Time: c.Snapshot.backdated(),
+		Kind: Commit, Index: runs.names(), Refs: refs, Supersedes: s.supersede(), Sealed: sealed, Time: c.Snapshot.backdated(),
 		Group: groupOf(s.writer.Domain.GroupKey(), c.Snapshot), Complete: c.Snapshot.Complete(), Marked: c.Snapshot.Marked(), Run: s.run,
 		Origin: c.Snapshot.Origin.mark(s.writer.Domain.GroupKey()),
 	})
@@ -521,7 +521,7 @@ func (s *Session) Commit(ctx context.Context, c Content) (RefsList, error) {
 	}
 	c.Snapshot.ID, c.Snapshot.Writer, c.Snapshot.Domain = rec.Hash, rec.Lane.Writer, rec.Domain
 	s.finish(rec)
-	s.keepRun(ctx, run, c.Packs)
+	s.keepRuns(ctx, runs)
 	return refs, nil
 }
 
@@ -604,30 +604,47 @@ func (s *Session) Close() {
 	}
 }
 
-// putBoth writes an index run of packs that the store has acknowledged, and refs to them, at the
-// same time: neither has an effect before the record.
-func (s *Session) putBoth(ctx context.Context, packs []archive.RunPack, putRefs func(context.Context) (RefsList, error)) (run []string, refs RefsList, err error) {
+// putBoth writes index runs of packs that the store has acknowledged, and refs to them, at the same
+// time: neither has an effect before the record.
+func (s *Session) putBoth(ctx context.Context, packs []archive.RunPack, putRefs func(context.Context) (RefsList, error)) (runs indexRuns, refs RefsList, err error) {
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		run, err = s.putRun(gctx, packs)
+		runs, err = s.putRuns(gctx, packs)
 		return err
 	})
 	g.Go(func() (err error) {
 		refs, err = putRefs(gctx)
 		return err
 	})
-	return run, refs, g.Wait()
+	return runs, refs, g.Wait()
 }
 
-func (s *Session) putRun(ctx context.Context, packs []archive.RunPack) ([]string, error) {
-	if len(packs) == 0 {
-		return nil, nil
+// indexRuns are index runs in the store.
+type indexRuns []indexRun
+
+type indexRun struct {
+	name  archive.Name
+	packs []archive.RunPack
+}
+
+func (l indexRuns) names() (names []string) {
+	for _, run := range l {
+		names = append(names, run.name.String())
 	}
-	name, _, err := archive.PutSealed(ctx, s.repo.Store, archive.Runs, archive.EncodeRun(packs), s.index)
-	if err != nil {
-		return nil, fmt.Errorf("publish the index of %d packs: %w", len(packs), err)
+	return names
+}
+
+// putRuns writes one index run, or several if there is too much for one: much may have been uploaded
+// while an earlier checkpoint waited for the store.
+func (s *Session) putRuns(ctx context.Context, packs []archive.RunPack) (runs indexRuns, err error) {
+	for part := range readableRuns(packs) {
+		name, _, err := archive.PutSealed(ctx, s.repo.Store, archive.Runs, archive.EncodeRun(part), s.index)
+		if err != nil {
+			return nil, fmt.Errorf("publish the index of %d packs: %w", len(part), err)
+		}
+		runs = append(runs, indexRun{name, part})
 	}
-	return []string{name.String()}, nil
+	return runs, nil
 }
 
 func (s *Session) putRefs(ctx context.Context, content []byte) (string, error) {

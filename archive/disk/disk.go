@@ -43,6 +43,7 @@ func (o Options) write(path string, write func(io.Writer) error, rename func(fro
 	if err != nil {
 		return err
 	}
+	defer hold(tmp)()
 	err = write(tmp)
 	if err == nil && o.Sync {
 		err = tmp.Sync()

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -88,6 +89,81 @@ func TestAFileIsCreatedUnlessThereIsOne(t *testing.T) {
 	if err := MakeDirectory(path); err == nil {
 		t.Error("a directory was made where a file is")
 	}
+}
+
+func TestOnlyWhatKilledProcessesHaveLeftIsRemoved(t *testing.T) {
+	now := time.Now()
+	for name, test := range map[string]struct {
+		age    time.Duration
+		locked bool
+		gone   bool
+	}{
+		"left a day ago":              {25 * time.Hour, false, true},
+		"written now":                 {0, false, false},
+		"of tomorrow":                 {-25 * time.Hour, false, false},
+		"written before a clock jump": {25 * time.Hour, true, false},
+	} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, Temporary+"x")
+		file, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if test.locked {
+			defer hold(file)()
+		}
+		file.Close()
+		if err := os.Chtimes(path, now, now.Add(-test.age)); err != nil {
+			t.Fatal(err)
+		}
+		root, err := os.OpenRoot(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer root.Close()
+		if gone := RemoveLeft(root, Temporary+"x", now); gone != test.gone || exists(path) == gone {
+			t.Errorf("%s: removed %v, want %v", name, gone, test.gone)
+		}
+	}
+}
+
+func TestWhatIsBeingWrittenIsNotRemovedThoughItLooksOld(t *testing.T) {
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	later := time.Now().Add(1000 * time.Hour)
+	err = Replace(filepath.Join(dir, "whole"), Options{Prefix: Temporary}, func(io.Writer) error {
+		for _, e := range mustReadDir(t, dir) {
+			if RemoveLeft(root, e.Name(), later) {
+				t.Errorf("%s was removed while it was written", e.Name())
+			}
+		}
+		return nil
+	})
+	if err != nil || !exists(filepath.Join(dir, "whole")) {
+		t.Error(err)
+	}
+	if err := WriteNew(root, Temporary+"y", "other", []byte("y")); err != nil {
+		t.Error(err)
+	}
+	if all := mustReadDir(t, dir); len(all) != 2 {
+		t.Errorf("there is %v, want two whole files", all)
+	}
+	if err := WriteNew(root, Temporary+"y", "missing/z", nil); !errors.Is(err, fs.ErrNotExist) || len(mustReadDir(t, dir)) != 2 {
+		t.Errorf("where it cannot be: %v, and there is %v", err, mustReadDir(t, dir))
+	}
+}
+
+func mustReadDir(t *testing.T, dir string) []os.DirEntry {
+	t.Helper()
+	all, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 func TestErrorsOfServersAreTold(t *testing.T) {

@@ -14,6 +14,17 @@ import (
 // ends.
 func TryLock(file *os.File) (bool, error) { return TryLockFD(int(file.Fd())) }
 
+// hold locks a file until release is called, even if it is closed before. Where that cannot be, it
+// does nothing.
+func hold(file *os.File) (release func()) {
+	fd, err := unix.FcntlInt(file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return func() {}
+	}
+	_, _ = TryLockFD(fd)
+	return func() { unix.Close(fd) }
+}
+
 // TryLockFD is like TryLock, for a file descriptor.
 func TryLockFD(fd int) (bool, error) {
 	err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)

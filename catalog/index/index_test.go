@@ -496,6 +496,13 @@ func TestWhoWaitsUntilAnotherHasLoadedWaitsNoLongerThanItsContext(t *testing.T) 
 		if _, _, err := x.Lookup(ctx, scaleID(2, 0)); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want that the time is over", err)
 		}
+		if _, err := x.Want(ctx, run, run); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Want: got %v, want that the time is over", err)
+		}
+		if _, err := x.WantVouched(ctx, run, nil); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("WantVouched: got %v, want that the time is over", err)
+		}
+		x.Publish(ctx, run[0], nil)
 		close(away)
 	})
 }

@@ -28,15 +28,17 @@ const patience = time.Minute
 // Want makes the index use runs, and returns how many of them are new to it. named are all runs
 // that any record names. The index reads the runs at its first look-up, or now if there was one.
 func (x *Index) Want(ctx context.Context, runs, named []archive.Name) (added int, err error) {
-	added, opened := x.want(runs, named)
+	added, opened, err := x.want(ctx, runs, named)
 	if added > 0 && opened {
 		err = x.load(ctx)
 	}
 	return added, err
 }
 
-func (x *Index) want(runs, named []archive.Name) (added int, opened bool) {
-	x.loading.Lock()
+func (x *Index) want(ctx context.Context, runs, named []archive.Name) (added int, opened bool, _ error) {
+	if err := x.loading.wait(ctx); err != nil {
+		return 0, false, fmt.Errorf("extend the index: %w", err)
+	}
 	defer x.loading.Unlock()
 	for _, name := range runs {
 		if !x.runs[name] {
@@ -54,7 +56,7 @@ func (x *Index) want(runs, named []archive.Name) (added int, opened bool) {
 	if added > 0 {
 		x.stale.Store(true)
 	}
-	return added, x.opened
+	return added, x.opened, nil
 }
 
 // load loads the usable runs that are missing.
@@ -302,9 +304,11 @@ func (x *Index) loadToMemory(ctx context.Context) error {
 }
 
 // drop gives up damaged tables, so that the next load rebuilds them. With forGood, their content is
-// kept in memory from then on.
+// kept in memory from then on. It does nothing if ctx ends.
 func (x *Index) drop(ctx context.Context, damaged *tables.Set, forGood bool) {
-	x.loading.Lock()
+	if x.loading.wait(ctx) != nil {
+		return
+	}
 	defer x.loading.Unlock()
 	if x.disk != damaged {
 		return // another goroutine was quicker
@@ -328,9 +332,12 @@ func (x *Index) dropFiles(ctx context.Context, generation uint64) {
 }
 
 // Publish says that this process has published a run. The run's packs are in memory; Publish writes
-// them to disk, unless another process is writing there. If that fails they stay in memory.
+// them to disk, unless another process is writing there. If that fails, or ctx ends, they stay in
+// memory.
 func (x *Index) Publish(ctx context.Context, name archive.Name, packs []archive.RunPack) {
-	x.loading.Lock()
+	if x.loading.wait(ctx) != nil {
+		return
+	}
 	defer x.loading.Unlock()
 	x.runs[name], x.named[name], x.held[name] = true, true, true
 	x.offered[name] = packs

@@ -2,6 +2,7 @@ package index
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 	"sync"
@@ -67,15 +68,17 @@ func (v *vouch) of(disk *tables.Set, p *tables.Pack) (bool, error) {
 // finds a chunk of a pack; may must not call the index, and must be safe for concurrent use.
 func (x *Index) WantVouched(ctx context.Context, runs []archive.Name, may func(archive.RunPack) bool) (added int, err error) {
 	x.vouch.set(may)
-	added, opened := x.wantPartly(runs)
+	added, opened, err := x.wantPartly(ctx, runs)
 	if added > 0 && opened {
 		err = x.load(ctx)
 	}
 	return added, err
 }
 
-func (x *Index) wantPartly(runs []archive.Name) (added int, opened bool) {
-	x.loading.Lock()
+func (x *Index) wantPartly(ctx context.Context, runs []archive.Name) (added int, opened bool, _ error) {
+	if err := x.loading.wait(ctx); err != nil {
+		return 0, false, fmt.Errorf("extend the index: %w", err)
+	}
 	defer x.loading.Unlock()
 	for _, name := range runs {
 		if !x.runs[name] && !x.partly[name] {
@@ -86,7 +89,7 @@ func (x *Index) wantPartly(runs []archive.Name) (added int, opened bool) {
 	if added > 0 {
 		x.stale.Store(true)
 	}
-	return added, x.opened
+	return added, x.opened, nil
 }
 
 // wanted returns the runs of which at least a part may be used. The caller must hold the lock for

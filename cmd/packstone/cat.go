@@ -40,11 +40,17 @@ var catObjects = map[string]machine.Access{
 // catObject finds what cat prints as JSON.
 func (a *app) catObject(ctx context.Context, needed machine.Access, kind, name string) (any, error) {
 	if kind != "snapshot" && kind != "tree" {
+		if err := browse.CheckObject(kind, name); err != nil {
+			return nil, err
+		}
 		repo, _, err := a.OpenRepository(ctx, needed)
 		if err != nil {
 			return nil, err
 		}
 		return browse.Object(ctx, repo, kind, name)
+	}
+	if err := checkPlaces(name); err != nil {
+		return nil, err
 	}
 	b, err := a.browse(ctx)
 	if err != nil {

@@ -59,6 +59,9 @@ func (a *app) copy(ctx context.Context, o copyOptions, names []string) (*message
 	if o.from.Repository == "" && a.env["PACKSTONE_FROM_REPOSITORY"] == "" && a.env["PACKSTONE_FROM_REPOSITORY_FILE"] == "" {
 		return nil, usage("say with --from which repository is copied from: an address, or a name of the settings")
 	}
+	if err := checkSnapshots(names); err != nil {
+		return nil, err
+	}
 	write, err := a.writeOptions(o.packSize)
 	if err != nil {
 		return nil, err

@@ -49,6 +49,9 @@ type dbDiffer struct {
 }
 
 func (d *dbDiffer) run(ctx context.Context, args []string) error {
+	if err := checkPlaces(args...); err != nil {
+		return err
+	}
 	b, err := d.browse(ctx)
 	if err != nil {
 		return err

@@ -36,6 +36,9 @@ func (d *differ) run(ctx context.Context, args []string) error {
 	if d.isLive {
 		return d.live(ctx, args[0])
 	}
+	if err := checkSnapshots(args); err != nil {
+		return err
+	}
 	b, err := d.browse(ctx)
 	if err != nil {
 		return err
@@ -57,6 +60,9 @@ func (d *differ) run(ctx context.Context, args []string) error {
 
 // live compares a snapshot with its sources as they are now.
 func (d *differ) live(ctx context.Context, text string) error {
+	if err := checkPlaces(text); err != nil {
+		return err
+	}
 	b, err := d.browse(ctx)
 	if err != nil {
 		return err

@@ -38,6 +38,9 @@ func newFind(a *app) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if err := checkSnapshots(o.snapshots); err != nil {
+			return err
+		}
 		if f.browser, err = a.browse(ctx); err != nil {
 			return err
 		}

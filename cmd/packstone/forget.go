@@ -56,6 +56,9 @@ func (a *app) forget(ctx context.Context, o forgetOptions, names []string) error
 	if err != nil {
 		return usage("--group-by %w", err)
 	}
+	if err := checkSnapshots(names); err != nil {
+		return err
+	}
 	v, err := a.openToDecide(ctx)
 	if err != nil {
 		return err

@@ -46,6 +46,9 @@ func newUndelete(a *app) *cobra.Command {
 
 // decideAbout lets the owner or a collector decide about snapshots.
 func (a *app) decideAbout(ctx context.Context, names []string, verb string, of view.Subject, m message.Hold, do func(*catalog.Session, context.Context, []archive.Name) error) error {
+	if err := checkSnapshots(names); err != nil {
+		return err
+	}
 	v, err := a.openToDecide(ctx)
 	if err != nil {
 		return err

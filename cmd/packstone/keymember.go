@@ -86,10 +86,9 @@ func (a *app) admit(ctx context.Context, host string, o admission) error {
 	if name := catalog.WriterName(host); who.Name != name {
 		a.out.Note("the name %s stays with what its key has signed: the new key is that of writer %s, and speaks for the same host", name, who.Name)
 	}
-	kind := "key_" + string(o.kind) + "_add"
 	m := message.AdmissionOf(who, repo.Config, a.flags.dryRun)
 	if m.DryRun {
-		return a.out.Message(kind, m.JSON(), m.Text())
+		return a.tellAdmitted(o.kind, m)
 	}
 	m.Content, err = machine.HandOver(who, o.file, func(keep admin.Keep) error { return who.Sign(ctx, owner, keep) })
 	if err != nil {
@@ -102,7 +101,17 @@ func (a *app) admit(ctx context.Context, host string, o admission) error {
 	if o.kind == admin.KindWriter {
 		a.tellNameless(who.Member)
 	}
-	return a.out.Message(kind, m.JSON(), m.Text())
+	return a.tellAdmitted(o.kind, m)
+}
+
+func (a *app) tellAdmitted(kind admin.Kind, m message.Admission) error {
+	switch kind {
+	case admin.KindCollector:
+		return a.out.Message("key_collector_add", m, m.Text())
+	case admin.KindKeeper:
+		return a.out.Message("key_keeper_add", m, m.Text())
+	}
+	return a.out.Message("key_writer_add", m.OfWriter(), m.Text())
 }
 
 func (a *app) tellNameless(m catalog.Member) {
@@ -197,9 +206,12 @@ func newKeyRevoke(a *app, kind admin.Kind) *cobra.Command {
 			}
 		}
 		m := message.RevokedOf(kind, r, repo.Config, a.flags.dryRun)
-		if kind == admin.KindCollector && !m.DryRun {
+		if kind == admin.KindWriter {
+			return a.out.Message("key_writer_revoke", m, m.Text())
+		}
+		if !m.DryRun {
 			a.out.Note("revoked collector %s with configuration %d", m.Name, m.Config)
 		}
-		return a.out.Message("key_"+string(kind)+"_revoke", m, m.Text())
+		return a.out.Message("key_collector_revoke", m, m.Text())
 	})
 }

@@ -19,6 +19,9 @@ func (a *app) printPolicy(name, principal string, ofUser bool, args []string) er
 	if err != nil {
 		return err
 	}
+	if len(args) > 0 && host == "" {
+		return usage("--print-policy %s takes no name: leave out the empty one, which may come from a variable that is not set", name)
+	}
 	if name == "writer" && host == "" {
 		a.out.Note("replace %s by the host that the policy is for, or name it, as in --print-policy writer db1", admin.AnyHost)
 	}

@@ -75,6 +75,11 @@ func (a *app) prune(ctx context.Context, o pruneOptions) error {
 	if err := o.repackFlags.check(len(chosen) > 0); err != nil {
 		return err
 	}
+	if o.explain != "" {
+		if err := collect.CheckPack(o.explain); err != nil {
+			return err
+		}
+	}
 	repo, _, err := a.OpenRepository(ctx, machine.MayRead|machine.MayWrite|machine.MayDecide)
 	if err != nil {
 		return err

@@ -66,6 +66,9 @@ func (a *app) checkFit(ctx context.Context, args []string) error {
 	if len(args) == 1 {
 		name = args[0]
 	}
+	if err := catalog.CheckName(name); err != nil {
+		return err
+	}
 	repo, storage, err := a.OpenRepository(ctx, machine.MustRead)
 	if err != nil {
 		return err

@@ -140,6 +140,9 @@ func (o *restoreOptions) checkTarget() error {
 	if err := o.checkAccessFlag(); err != nil {
 		return err
 	}
+	if _, _, err := o.where.Rights(); err != nil {
+		return err
+	}
 	if o.to.emptyLeftover && (!o.to.named() || o.where.Server != nil) {
 		return usage("--%s goes with --to and a database", emptyLeftoverFlag)
 	}

@@ -53,6 +53,9 @@ func (a *app) restore(ctx context.Context, o restoreOptions, args []string) erro
 	if err != nil {
 		return err
 	}
+	if err := catalog.CheckName(from.Snapshot); err != nil {
+		return err
+	}
 	if o.include, err = o.including.readAll(a.Done); err != nil {
 		return err
 	}

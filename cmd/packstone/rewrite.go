@@ -39,6 +39,9 @@ func (a *app) rewrite(ctx context.Context, o rewriteOptions, names []string) err
 	if err != nil {
 		return err
 	}
+	if err := checkSnapshots(names); err != nil {
+		return err
+	}
 	v, err := a.openToRewrite(ctx)
 	if err != nil {
 		return err

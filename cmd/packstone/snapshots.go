@@ -25,6 +25,9 @@ func newSnapshots(a *app) *cobra.Command {
 		if err := o.check(cmd.Flags().Changed); err != nil {
 			return err
 		}
+		if err := checkSnapshots(args); err != nil {
+			return err
+		}
 		v, err := a.openToLook(ctx)
 		if err != nil {
 			return err

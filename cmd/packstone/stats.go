@@ -25,6 +25,9 @@ func newStats(a *app) *cobra.Command {
 		if _, ok := statsGroups[by]; by != "" && !ok {
 			return usage("--by %s: want snapshot, set or host", by)
 		}
+		if err := checkSnapshots(args); err != nil {
+			return err
+		}
 		v, err := a.openToLook(ctx)
 		if err != nil {
 			return err

@@ -36,6 +36,9 @@ func newTag(a *app) *cobra.Command {
 }
 
 func (a *app) tag(ctx context.Context, o tagOptions, replace bool, names []string) error {
+	if err := checkSnapshots(names); err != nil {
+		return err
+	}
 	repo, _, err := a.OpenRepository(ctx, machine.MustRead|machine.MayWrite|machine.MayDecide)
 	if err != nil {
 		return err

@@ -106,8 +106,31 @@ func (a *app) browse(ctx context.Context) (*browser, error) {
 	return &browser{v, browse.New(v.Repo, a.fetchOptions()), a}, nil
 }
 
+// checkSnapshots refuses what can be no snapshot's name, before the storage is asked.
+func checkSnapshots(names []string) error {
+	for _, name := range names {
+		if err := catalog.CheckName(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkPlaces is checkSnapshots for places in snapshots.
+func checkPlaces(places ...string) error {
+	for _, place := range places {
+		if err := catalog.CheckName(catalog.ParsePlace(place).Snapshot); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // place opens the repository, and finds the snapshot and sources that text names.
 func (a *app) place(ctx context.Context, text string) (b *browser, at catalog.Spot, err error) {
+	if err := checkPlaces(text); err != nil {
+		return nil, at, err
+	}
 	if b, err = a.browse(ctx); err == nil {
 		at, err = b.find(text)
 	}

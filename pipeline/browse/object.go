@@ -9,6 +9,7 @@ import (
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/catalog/entry"
 )
 
 // SnapshotContent is a snapshot, with the clear part of its record.
@@ -117,9 +118,6 @@ func Pack(ctx context.Context, repo *catalog.Repository, id string) (*PackConten
 
 // findPack returns the only pack whose id begins with id.
 func findPack(ctx context.Context, repo *catalog.Repository, id string) (*archive.Pack, error) {
-	if len(id) < 4 || strings.Trim(id, "0123456789abcdef") != "" {
-		return nil, catalog.Misuse("pack %s: want at least 4 digits of its id", id)
-	}
 	found, err := archive.FindPacks(ctx, repo.Store, id)
 	switch {
 	case err != nil:
@@ -138,9 +136,30 @@ type ChunkPlaces struct {
 	Places []ChunkContent `json:"places"`
 }
 
+// CheckObject fails with catalog.ErrMisuse if Object can't know a kind or a name, whatever there is.
+func CheckObject(kind, name string) error {
+	switch kind {
+	case "config", "record":
+	case "pack":
+		if len(name) < 4 || strings.Trim(name, "0123456789abcdef") != "" {
+			return catalog.Misuse("pack %s: want at least 4 digits of its id", entry.Printable(name))
+		}
+	case "chunk":
+		if _, err := archive.ParseName(name); err != nil {
+			return catalog.Misuse("chunk %s: want all 64 digits of its id", entry.Printable(name))
+		}
+	default:
+		return catalog.Misuse("%s: want config, record, pack or chunk", kind)
+	}
+	return nil
+}
+
 // Object returns what a name of a kind means in a repository: its config, of which the name does not
-// matter, or a record, pack or chunk. A chunk has its whole id for a name.
+// matter, or a record, pack or chunk. A chunk has its whole id for a name. See CheckObject.
 func Object(ctx context.Context, repo *catalog.Repository, kind, name string) (any, error) {
+	if err := CheckObject(kind, name); err != nil {
+		return nil, err
+	}
 	switch kind {
 	case "config":
 		return repo.Config, nil
@@ -148,14 +167,12 @@ func Object(ctx context.Context, repo *catalog.Repository, kind, name string) (a
 		return Record(ctx, repo, name)
 	case "pack":
 		return Pack(ctx, repo, name)
-	case "chunk":
-		id, err := archive.ParseName(name)
-		if err != nil {
-			return nil, catalog.Misuse("chunk %s: want all 64 digits of its id", name)
-		}
-		return Chunk(ctx, repo, archive.ID(id))
 	}
-	return nil, catalog.Misuse("%s: want config, record, pack or chunk", kind)
+	id, err := archive.ParseName(name)
+	if err != nil {
+		return nil, err
+	}
+	return Chunk(ctx, repo, archive.ID(id))
 }
 
 // Chunk returns the places of a chunk that the index knows.

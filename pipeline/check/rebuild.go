@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -36,11 +35,10 @@ type Rebuild struct {
 	since  time.Time                    // when the first of these could be
 }
 
-// What gathers until it is published. An index run is encoded in memory, and one that is too large
-// cannot be read; an interruption loses what was not published.
+// What gathers until it is published: an interruption loses what was not.
 const (
-	runPacks  = 2048
-	runWeight = 1 << 18 // of chunks, frames and packs, some dozen bytes each
+	manyPacks  = 2048
+	manyWeight = 1 << 18 // of chunks, frames and packs, some dozen bytes each
 )
 
 func weigh(p archive.RunPack) int { return 1 + len(p.Directory.IDs) + len(p.Directory.Frames) }
@@ -210,7 +208,7 @@ func (r *Rebuild) hasMany(now time.Time) bool {
 	for _, found := range r.found {
 		packs += len(found)
 	}
-	return packs >= runPacks || r.weight >= runWeight || packs > 0 && now.Sub(r.since) > attestEvery
+	return packs >= manyPacks || r.weight >= manyWeight || packs > 0 && now.Sub(r.since) > attestEvery
 }
 
 func (r *Rebuild) readPack(ctx context.Context, readers *readers, listed *archive.Pack) error {
@@ -297,34 +295,13 @@ func (r *Rebuild) takeFound() map[uint64][]archive.RunPack {
 func (r *Rebuild) publish(ctx context.Context, by crypto.Signer) error {
 	found := r.takeFound()
 	for _, domain := range slices.Sorted(maps.Keys(found)) {
-		for packs := range runsOf(found[domain]) {
-			err := catalog.Again(func() error { return r.publishOnce(ctx, by, domain, packs) })
-			if err != nil {
-				return fmt.Errorf("list %d packs again: %w", len(packs), err)
-			}
+		packs := found[domain]
+		err := catalog.Again(func() error { return r.publishOnce(ctx, by, domain, packs) })
+		if err != nil {
+			return fmt.Errorf("list %d packs again: %w", len(packs), err)
 		}
 	}
 	return nil
-}
-
-// runsOf divides packs among index runs that are not too large: several packs that were under way
-// at once may have very many chunks each.
-func runsOf(packs []archive.RunPack) iter.Seq[[]archive.RunPack] {
-	return func(yield func([]archive.RunPack) bool) {
-		from, weight := 0, 0
-		for i, p := range packs {
-			if i > from && (weight+weigh(p) > runWeight || i-from >= runPacks) {
-				if !yield(packs[from:i]) {
-					return
-				}
-				from, weight = i, 0
-			}
-			weight += weigh(p)
-		}
-		if from < len(packs) {
-			yield(packs[from:])
-		}
-	}
 }
 
 // publishOnce lists packs in one session. It leaves out what is being collected.

@@ -115,15 +115,24 @@ type Reason struct {
 	Forgotten time.Time         // when it was forgotten: it needs the pack until the grace has ended
 }
 
-// FindPack finds a pack by its name, or the beginning of it: four digits at least. It fails with
+// CheckPack fails with catalog.ErrMisuse if the text is no beginning of a pack's name, or too short a
+// one.
+func CheckPack(prefix string) error {
+	if len(prefix) < 4 || strings.Trim(prefix, "0123456789abcdef") != "" {
+		return catalog.Misuse("--explain %s: want at least 4 digits of the name of a pack", entry.Printable(prefix))
+	}
+	return nil
+}
+
+// FindPack finds a pack by its name, or the beginning of it: see CheckPack. It fails with
 // catalog.ErrMisuse unless it is the only one.
 func FindPack(ctx context.Context, repo *catalog.Repository, prefix string) (*archive.Pack, error) {
-	var found []*archive.Pack
-	if len(prefix) >= 4 && strings.Trim(prefix, "0123456789abcdef") == "" {
-		var err error
-		if found, err = archive.FindPacks(ctx, repo.Store, prefix); err != nil {
-			return nil, fmt.Errorf("list packs: %w", err)
-		}
+	if err := CheckPack(prefix); err != nil {
+		return nil, err
+	}
+	found, err := archive.FindPacks(ctx, repo.Store, prefix)
+	if err != nil {
+		return nil, fmt.Errorf("list packs: %w", err)
 	}
 	if len(found) != 1 {
 		return nil, catalog.Misuse("--explain %s: %s match; want at least 4 digits of the name of one", entry.Printable(prefix), entry.Plural(len(found), "pack"))

@@ -3,6 +3,8 @@ package database
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -14,6 +16,10 @@ func TestAServerThatSaysNothingIsUnreachableAfterAWhile(t *testing.T) {
 	}
 	if _, err := LogIn(t.Context(), time.Millisecond, silent); !errors.Is(err, ErrUnreachable) {
 		t.Errorf("got %v, want that it is unreachable", err)
+	}
+	ofItsOwn := func(context.Context) (int, error) { return 0, fmt.Errorf("dial: %w", context.DeadlineExceeded) }
+	if _, err := LogIn(t.Context(), time.Hour, ofItsOwn); !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "see whether the server is well") {
+		t.Errorf("a client with a clock of its own: %v, want what to do", err)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()

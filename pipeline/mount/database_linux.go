@@ -13,6 +13,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
@@ -34,7 +35,7 @@ type databases struct {
 
 // made is a database that was requested.
 type made struct {
-	making sync.Mutex // who makes it
+	making *semaphore.Weighted // who makes it: a mutex, which is waited for no longer than a context lasts
 	// The lock of databases guards the fields below.
 	path  string // "" while it is not there
 	size  int64  // as it was when it was there last; -1: never
@@ -42,11 +43,15 @@ type made struct {
 	used  int64  // the number of the last use
 }
 
-// get makes the file of a database, unless it exists, and keeps it until giveBack is called.
-func (d *databases) get(key string, write func(file string) error) (*made, error) {
+// get makes the file of a database, unless it exists, and keeps it until giveBack is called. It
+// waits for somebody else who makes it no longer than ctx lasts.
+func (d *databases) get(ctx context.Context, key string, write func(file string) error) (*made, error) {
 	m := d.enter(key)
-	m.making.Lock()
-	defer m.making.Unlock()
+	if err := m.making.Acquire(ctx, 1); err != nil {
+		d.giveBack(m)
+		return nil, err
+	}
+	defer m.making.Release(1)
 	if d.path(m) != "" {
 		return m, nil
 	}
@@ -68,7 +73,7 @@ func (d *databases) enter(key string) *made {
 	defer d.mu.Unlock()
 	m := d.made[key]
 	if m == nil {
-		m = &made{size: -1}
+		m = &made{size: -1, making: semaphore.NewWeighted(1)}
 		d.made[key] = m
 	}
 	d.count++
@@ -189,9 +194,9 @@ func (m *mounted) database(s *catalog.Snapshot, state *catalog.SourceState) (fs.
 	return &databaseNode{m: m, src: src, state: state, key: src.key + ".sqlite"}, 0
 }
 
-// get makes the file, unless it is there.
-func (n *databaseNode) get() (*made, error) {
-	return n.m.databases.get(n.key, func(file string) error {
+// get makes the file, unless it is there. Who asked for it first may go away meanwhile.
+func (n *databaseNode) get(ctx context.Context) (*made, error) {
+	return n.m.databases.get(ctx, n.key, func(file string) error {
 		ctx, cancel := context.WithCancel(n.m.ctx)
 		defer cancel()
 		return n.m.Database(ctx, n.state, n.src.store.fetcher.Files(ctx, n.src.tree), file)
@@ -218,10 +223,10 @@ func (n *databaseNode) fill(out *fuse.Attr, size int64) {
 }
 
 // Getattr implements fs.NodeGetattrer. It makes the file if its size is not known.
-func (n *databaseNode) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+func (n *databaseNode) Getattr(ctx context.Context, _ fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
 	size := n.m.databases.size(n.key)
 	if size < 0 {
-		made, err := n.get()
+		made, err := n.get(ctx)
 		if err != nil {
 			return n.m.failed(n.key, err)
 		}
@@ -242,8 +247,8 @@ func (n *databaseNode) Open(context.Context, uint32) (fs.FileHandle, uint32, sys
 }
 
 // Read implements fs.NodeReader.
-func (n *databaseNode) Read(_ context.Context, _ fs.FileHandle, dest []byte, offset int64) (fuse.ReadResult, syscall.Errno) {
-	made, err := n.get()
+func (n *databaseNode) Read(ctx context.Context, _ fs.FileHandle, dest []byte, offset int64) (fuse.ReadResult, syscall.Errno) {
+	made, err := n.get(ctx)
 	if err != nil {
 		return nil, n.m.failed(n.key, err)
 	}

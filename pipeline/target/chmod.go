@@ -8,6 +8,10 @@ import (
 	"github.com/packstone/packstone/catalog/entry"
 )
 
+// SetIDs are the bits of a mode that lend the rights of a file's owner and group to whoever runs it.
+// They are restored only of what has both.
+const SetIDs = 0o6000
+
 // Chmod is a list of changes to modes. The zero value changes nothing.
 type Chmod struct{ changes []change }
 

@@ -60,15 +60,15 @@ type Store struct {
 	tidying  *semaphore.Weighted
 	clean    sync.Once
 
-	dirty   dirty.Set  // since the last Sync
-	syncing sync.Mutex // held by the one Sync that runs
-	flushes flushing   // whether the server flushes directories
-	failed  error      // of the first Sync that failed
+	dirty   dirty.Set           // since the last Sync
+	syncing *semaphore.Weighted // held by the one Sync that runs
+	flushes flushing            // whether the server flushes directories
+	failed  error               // of the first Sync that failed
 }
 
 // New returns the store. It makes no request.
 func New(sessions Sessions, o Options) *Store {
-	return &Store{sessions: sessions, options: o, tidying: semaphore.NewWeighted(tidyings)}
+	return &Store{sessions: sessions, options: o, tidying: semaphore.NewWeighted(tidyings), syncing: semaphore.NewWeighted(1)}
 }
 
 // Location implements store.Store.

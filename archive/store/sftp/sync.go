@@ -19,8 +19,10 @@ type flushing struct{ done, never atomic.Bool }
 // reports a failed write only once, and then forgets it. If the server was unreachable, Sync may be
 // repeated. A server that has never been able to flush a directory is not asked again.
 func (s *Store) Sync(ctx context.Context) error {
-	s.syncing.Lock() // a second Sync must wait for the first: its directories may be among the first's
-	defer s.syncing.Unlock()
+	if err := s.syncing.Acquire(ctx, 1); err != nil { // a second Sync must wait for the first: its directories may be among the first's
+		return fmt.Errorf("sync: %w", err)
+	}
+	defer s.syncing.Release(1)
 	if err := s.tidying.Acquire(ctx, tidyings); err != nil { // temporary files are gone then, too
 		return fmt.Errorf("sync: %w", err)
 	}

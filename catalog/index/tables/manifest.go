@@ -130,7 +130,7 @@ func readManifest(dir string) (*manifest, error) {
 
 // write replaces the manifest.
 func (m *manifest) write(dir string) error {
-	err := disk.Replace(filepath.Join(dir, manifestName), disk.Options{Prefix: ".tmp-"}, func(w io.Writer) error {
+	err := disk.Replace(filepath.Join(dir, manifestName), disk.Options{Prefix: disk.Temporary}, func(w io.Writer) error {
 		_, err := w.Write(m.encode())
 		return err
 	})

@@ -37,6 +37,9 @@ func Timings(jobs []Job) []schedule.Job {
 // Resizes tells whether the job changes how large repositories are.
 func (j Job) Resizes() bool { return j.Kind == Backup || j.Kind == Copy || j.Kind == Prune }
 
+// Adds tells whether the job adds snapshots.
+func (j Job) Adds() bool { return j.Kind == Backup || j.Kind == Copy }
+
 // The kinds of jobs.
 const (
 	Backup = history.Backup

@@ -154,17 +154,24 @@ func (d *Destination) targetOptions(below string, source *catalog.SourceState) (
 		Warn:   func(file string, err error) { d.Lacking(path.Join(below, file), err) },
 		Absent: d.Legs.Options.Overwrite == restore.OverwriteNever, Times: !config.IsBucket(source.Location),
 	}
-	if d.Owner != "" {
-		if opts.Owner, err = target.ParseOwner(d.Owner); err != nil {
-			return opts, catalog.Misuse("--owner: %w", err)
+	opts.Owner, opts.Chmod, err = d.Rights()
+	return opts, err
+}
+
+// Rights returns whose the files become and how their modes change. It fails with catalog.ErrMisuse
+// if Owner or Chmod mean nothing.
+func (o *Options) Rights() (owner target.Owner, chmod target.Chmod, err error) {
+	if o.Owner != "" {
+		if owner, err = target.ParseOwner(o.Owner); err != nil {
+			return owner, chmod, catalog.Misuse("--owner: %w", err)
 		}
 	}
-	if d.Chmod != "" {
-		if opts.Chmod, err = target.ParseChmod(d.Chmod); err != nil {
-			return opts, catalog.Misuse("--chmod: %w", err)
+	if o.Chmod != "" {
+		if chmod, err = target.ParseChmod(o.Chmod); err != nil {
+			return owner, chmod, catalog.Misuse("--chmod: %w", err)
 		}
 	}
-	return opts, nil
+	return owner, chmod, nil
 }
 
 // Roots are the directories and files of this machine that sources come back to, the ones in way to

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/packstone/packstone/archive/disk"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/output"
 	"github.com/packstone/packstone/pipeline/browse"
@@ -51,7 +52,7 @@ func examineCache(dir string) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", Advise("can't be written to, which makes everything slower: %v", err)
 	}
-	file, err := os.CreateTemp(dir, ".tmp-*")
+	file, err := os.CreateTemp(dir, disk.Temporary+"*")
 	if err != nil {
 		return "", Advise("can't be written to, which makes everything slower: %v", err)
 	}

@@ -8,6 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
+	"time"
 
 	"github.com/packstone/packstone/archive/disk"
 )
@@ -26,5 +28,28 @@ func Recall(path string, v any) error {
 
 // Remember replaces the file at path by v, as JSON. Readers see the old file or the new one.
 func Remember(path string, v any) error {
-	return disk.Replace(path, disk.Options{}, func(w io.Writer) error { return json.NewEncoder(w).Encode(v) })
+	return disk.Replace(path, disk.Options{Prefix: disk.Temporary}, func(w io.Writer) error { return json.NewEncoder(w).Encode(v) })
+}
+
+// mostNames is how many names of a directory Tidy looks at.
+const mostNames = 1 << 10
+
+// Tidy removes from a directory what killed processes have left before it was whole.
+func Tidy(dir string, now time.Time) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return
+	}
+	defer root.Close()
+	all, err := root.Open(".")
+	if err != nil {
+		return
+	}
+	defer all.Close()
+	names, _ := all.Readdirnames(mostNames) // the next time, if they cannot be read
+	for _, name := range names {
+		if strings.HasPrefix(name, disk.Temporary) {
+			disk.RemoveLeft(root, name, now)
+		}
+	}
 }

@@ -28,11 +28,8 @@ func AdmissionOf(a *admin.Admission, c *catalog.Config, dry bool) Admission {
 	return Admission{Name: a.Name, Key: a.Member.Key, Config: c.Number, DryRun: dry, kind: a.Kind, member: a.Member}
 }
 
-// JSON is what is printed: of a writer also what it may do.
-func (m Admission) JSON() any {
-	if m.kind != admin.KindWriter {
-		return m
-	}
+// OfWriter is what is printed of a writer: also what it may do.
+func (m Admission) OfWriter() WriterAdded {
 	return WriterAdded{Admission: m, Hosts: m.member.Hosts, Group: m.member.Group, Roles: m.member.Roles, Replaces: m.member.Replaces}
 }
 

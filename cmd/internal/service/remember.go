@@ -11,6 +11,7 @@ import (
 	"github.com/packstone/packstone/cmd/internal/daemon"
 	"github.com/packstone/packstone/cmd/internal/health"
 	"github.com/packstone/packstone/cmd/internal/machine"
+	"github.com/packstone/packstone/cmd/internal/memo"
 	"github.com/packstone/packstone/cmd/internal/metrics"
 	"github.com/packstone/packstone/cmd/internal/notice"
 	"github.com/packstone/packstone/cmd/internal/plan"
@@ -23,6 +24,7 @@ func (s *Service) remembering() {
 	beside := func(what string) string {
 		return strings.TrimSuffix(s.Machine.HistoryPath(s.path), ".db") + "-" + what + ".json"
 	}
+	memo.Tidy(s.Machine.StateRoot(), time.Now())
 	s.teller = notice.NewTeller(beside("told"), s.warn)
 	s.reporter = daemon.NewReporter(daemon.ReporterOptions{
 		Path: beside("reported"), History: s.history, Write: s.record, Address: s.addressOf, Warn: s.warn, Say: s.say,
@@ -30,6 +32,9 @@ func (s *Service) remembering() {
 	var err error
 	if s.sizes, err = metrics.OpenSizes(beside("sizes")); err != nil {
 		s.warn(fmt.Sprintf("cannot read the earlier sizes of repositories, so their growth starts anew: %v", err))
+	}
+	if s.counts, err = metrics.OpenCounts(beside("counts")); err != nil {
+		s.warn(fmt.Sprintf("cannot read how many snapshots there were, so the metrics lack it until the next backups: %v", err))
 	}
 	if s.drills, err = metrics.OpenDrills(beside("drills")); err != nil {
 		s.warn(fmt.Sprintf("cannot read what the last drills have measured, so the metrics lack it until the next ones: %v", err))
@@ -52,6 +57,7 @@ func (s *Service) changed(ctx context.Context) {
 	}
 	for i := range sets {
 		s.drills.Fill(&sets[i])
+		s.counts.Fill(&sets[i], s.Machine.RepositoriesOf(s.settings))
 	}
 	facts := s.factsOf(sets, now)
 	s.facts.Store(facts)
@@ -120,6 +126,53 @@ func (s *Service) measure(ctx context.Context, j daemon.Job) {
 			s.say("could not measure the size of %s for the metrics: %v", s.addressOf(name), err)
 		}
 	}
+}
+
+// count counts the snapshots of this host's sets where a job may have changed them. What fails here
+// fails nothing else: the metrics tell what was known before.
+func (s *Service) count(ctx context.Context, j daemon.Job) {
+	settings := s.running
+	set := settings.Sets[j.Set]
+	for _, name := range s.Machine.RepositoriesOf(settings) {
+		if !set.GoesTo(name) || ctx.Err() != nil {
+			continue
+		}
+		counted, err := s.countIn(ctx, name, settings)
+		if err == nil {
+			err = s.counts.Add(name, counted)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.say("could not count the snapshots in %s for the metrics: %v", s.addressOf(name), err)
+		}
+	}
+}
+
+// countIn counts the snapshots of this host's sets in a repository. It leaves out what the keys at
+// hand do not tell.
+func (s *Service) countIn(ctx context.Context, name string, settings *config.Config) (map[string]int, error) {
+	ctx, cancel := context.WithTimeout(ctx, measureTime)
+	defer cancel()
+	m, end := s.At(name, settings, false)
+	defer end()
+	host, err := m.JobHost()
+	if err != nil {
+		return nil, err
+	}
+	repo, _, err := m.OpenRepository(ctx, machine.MayRead|machine.MayWrite|machine.AnyIdentity|machine.EvenBroken)
+	if err != nil {
+		return nil, err
+	}
+	log, err := repo.ReadLog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	counted := map[string]int{}
+	for _, set := range settings.SetNames() {
+		if n, known := repo.CountOf(log, set, host); known {
+			counted[set] = n
+		}
+	}
+	return counted, nil
 }
 
 // sizeOf is how large a repository is; known is false where the keys at hand do not tell.

@@ -57,6 +57,7 @@ type Service struct {
 	teller   *notice.Teller
 	reporter *daemon.Reporter
 	sizes    *metrics.Sizes
+	counts   *metrics.Counts
 	drills   *metrics.Drills
 	facts    atomic.Pointer[metrics.Facts]
 	daemon   *daemon.Daemon
@@ -229,6 +230,9 @@ func (s *Service) job(ctx context.Context, j daemon.Job) daemon.Result {
 	r := s.Run(ctx, j, s.running, said)
 	if r.Code == exitcode.Done && j.Resizes() {
 		s.measure(ctx, j)
+	}
+	if j.Adds() || j.Kind == daemon.Forget {
+		s.count(ctx, j)
 	}
 	if r.RTO > 0 {
 		s.remember(j.Set, metrics.Drilled{RPO: r.RPO, RTO: r.RTO})

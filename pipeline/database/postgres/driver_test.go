@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"errors"
+	"net"
+	"strings"
 	"testing"
 
 	"github.com/packstone/packstone/pipeline/database"
@@ -49,5 +51,26 @@ func TestWhoseConnectionIsGoneHasAnUnreachableServer(t *testing.T) {
 	}
 	if _, err := conn.Exec(t.Context(), "SELECT 1"); !errors.Is(translate(err), database.ErrUnreachable) {
 		t.Errorf("got %v, want that the database is unreachable", err)
+	}
+}
+
+func TestOfAServerThatSaysNothingItIsToldWhatToDo(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close() // which accepts nothing by itself: the system does
+	at, err := database.ParseLocation("postgres://me@" + silent.Addr().String() + "/d?sslmode=disable&connect_timeout=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = connect(t.Context(), at)
+	if !errors.Is(err, database.ErrUnreachable) {
+		t.Fatalf("got %v, want that it is unreachable", err)
+	}
+	for _, want := range []string{silent.Addr().String(), "it has not answered in 1s", "see whether the server is well"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not say %q", err, want)
+		}
 	}
 }

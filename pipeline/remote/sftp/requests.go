@@ -3,6 +3,7 @@ package sftp
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"time"
 
 	"github.com/packstone/packstone/catalog/entry"
@@ -86,7 +87,17 @@ func (p *parser) attributes() (a Attributes) {
 }
 
 // Change is what SetStat sets.
-type Change struct{ Attributes }
+type Change struct {
+	Attributes
+	of *[2]uint32 // user and group without which it is not made
+}
+
+// ErrOtherOwner refuses a change that is OnlyOf another owner.
+var ErrOtherOwner = errors.New("it belongs to another user or group")
+
+// OnlyOf has the change refused with ErrOtherOwner unless what is changed belongs to this user and
+// this group, after the changes before it. Dress and Writer.Close heed that.
+func (c *Change) OnlyOf(uid, gid uint32) { c.of = &[2]uint32{uid, gid} }
 
 // SetOwner sets the owner too.
 func (c *Change) SetOwner(uid, gid uint32) { c.UID, c.GID, c.has = uid, gid, c.has|hasOwner }
@@ -341,16 +352,53 @@ func (s *session) Dress(ctx context.Context, path string, look bool, changes ...
 			return nil, ErrUnsupported
 		}
 	}
-	var calls []*call
-	for _, change := range changes {
-		calls = append(calls, s.send(packetSetstat, change.appendTo(texts(path)), nil, nil))
+	answers, err := s.ask(ctx, changes,
+		func(change Change) *call { return s.send(packetSetstat, change.appendTo(texts(path)), nil, nil) },
+		func() *call { return s.send(packetLstat, texts(path), nil, nil) })
+	if err != nil {
+		return nil, err
 	}
-	for _, c := range calls {
-		err := c.status(ctx)
-		if IsBroken(err) {
-			return nil, err
+	return refusals(ctx, answers)
+}
+
+// asked is a change that the server was asked for; or why it was not.
+type asked struct {
+	call *call
+	err  error
+}
+
+// ask sends changes, all at once but for those that are for one owner only: they wait until look has
+// told who that is.
+func (s *session) ask(ctx context.Context, changes []Change, send func(Change) *call, look func() *call) ([]asked, error) {
+	answers := make([]asked, len(changes))
+	for i, change := range changes {
+		if change.of != nil {
+			is, err := look().attributes(ctx)
+			if IsBroken(err) {
+				return nil, err
+			}
+			if err == nil && (is.has&hasOwner == 0 || [2]uint32{is.UID, is.GID} != *change.of) {
+				err = ErrOtherOwner
+			}
+			answers[i].err = err
 		}
-		refused = append(refused, err)
+		if answers[i].err == nil {
+			answers[i].call = send(change)
+		}
+	}
+	return answers, nil
+}
+
+// refusals waits for answers, and returns for each change why it was not made.
+func refusals(ctx context.Context, answers []asked) (refused []error, err error) {
+	for _, a := range answers {
+		if a.call != nil {
+			a.err = a.call.status(ctx)
+		}
+		if IsBroken(a.err) {
+			return nil, a.err
+		}
+		refused = append(refused, a.err)
 	}
 	return refused, nil
 }

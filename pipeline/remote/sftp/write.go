@@ -175,9 +175,9 @@ func (w *Writer) complete(size int64, sync bool, changes []Change) (refused []er
 		longer.SetSize(uint64(size))
 		calls = append(calls, w.set(longer))
 	}
-	var set []*call
-	for _, change := range changes {
-		set = append(set, w.set(change))
+	set, err := w.conn.ask(w.ctx, changes, w.set, func() *call { return w.conn.send(packetFstat, w.handle, nil, nil) })
+	if err != nil {
+		return nil, err
 	}
 	if sync && w.conn.Has(extensionSync) {
 		calls = append(calls, w.conn.send(packetExtended, append(texts(extensionSync), w.handle...), nil, nil))
@@ -187,12 +187,8 @@ func (w *Writer) complete(size int64, sync bool, changes []Change) (refused []er
 	if err := w.settle(0); err != nil {
 		return nil, err
 	}
-	for _, c := range set {
-		err := c.status(w.ctx)
-		if IsBroken(err) {
-			return nil, err
-		}
-		refused = append(refused, err)
+	if refused, err = refusals(w.ctx, set); err != nil {
+		return nil, err
 	}
 	is, err := stat.attributes(w.ctx)
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 	"math"
 	"path"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -55,10 +54,8 @@ func (s *Source) Advice() []string {
 type directory struct {
 	*sftp.Server
 	path    string
-	strange atomic.Int64 // entries whose times may be other ones
-
-	mu   sync.Mutex
-	root string // absolute, once it is known
+	strange atomic.Int64           // entries whose times may be other ones
+	root    atomic.Pointer[string] // absolute, once the server has told
 }
 
 // Readers returns the largest number of transfers.
@@ -70,24 +67,31 @@ func (d *directory) Listers() int { return d.Transfers() }
 
 // file returns the absolute path of an entry.
 func (d *directory) file(ctx context.Context, below string) (string, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	root, err := d.find(ctx)
+	if err != nil || below == "" {
+		return root, err
+	}
+	return strings.TrimSuffix(root, "/") + "/" + below, nil
+}
+
+// find returns the absolute path of the directory. It asks the server until that has answered once.
+func (d *directory) find(ctx context.Context) (string, error) {
 	if strings.HasPrefix(d.path, "/") {
-		d.root = path.Clean(d.path)
+		return path.Clean(d.path), nil
 	}
-	if d.root == "" {
-		err := d.Do(ctx, "find", cmp.Or(d.path, "."), func(c *sftp.Conn) (err error) {
-			d.root, err = c.RealPath(ctx, cmp.Or(d.path, "."))
-			return err
-		})
-		if err != nil {
-			return "", err
-		}
+	if known := d.root.Load(); known != nil {
+		return *known, nil
 	}
-	if below == "" {
-		return d.root, nil
+	var root string
+	err := d.Do(ctx, "find", cmp.Or(d.path, "."), func(c *sftp.Conn) (err error) {
+		root, err = c.RealPath(ctx, cmp.Or(d.path, "."))
+		return err
+	})
+	if err != nil {
+		return "", err
 	}
-	return strings.TrimSuffix(d.root, "/") + "/" + below, nil
+	d.root.Store(&root)
+	return root, nil
 }
 
 // on calls f with a connection and the absolute path of an entry.

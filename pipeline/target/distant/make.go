@@ -48,7 +48,7 @@ func (t *Target) Make(ctx context.Context, e *entry.Entry) error {
 // makeDirectory makes a directory that is writable for its owner until Finish. The root exists,
 // perhaps as a link.
 func (t *Target) makeDirectory(c Conn, file string, e *entry.Entry) error {
-	mode := t.options.Chmod.Of(e) | 0o700
+	mode := t.options.Chmod.Of(e)&^target.SetIDs | 0o700
 	if e.Path != "" {
 		made, err := c.MakeDirectory(file, mode)
 		if errors.Is(err, fs.ErrExist) {

@@ -69,7 +69,13 @@ func (s *server) dress(c *ftp.Conn, file string, e *entry.Entry) error {
 	if e.HasModTime() && (e.Type != entry.Directory || !s.noDirectoryTimes.Load()) {
 		moment = e.ModTime.Time()
 	}
-	ofMode, ofTime := c.Dress(file, s.options.Chmod.Of(e), moment)
+	mode := s.options.Chmod.Of(e)
+	if mode&target.SetIDs != 0 {
+		s.noSetIDs.Do(func() {
+			s.options.Warn("", fmt.Errorf("set-uid and set-gid bits are left off on %s: FTP cannot give files to their owner, and these bits would lend the rights of another", s.Host()))
+		})
+	}
+	ofMode, ofTime := c.Dress(file, mode&^target.SetIDs, moment)
 	for _, err := range []error{ofMode, ofTime} {
 		if ftp.IsBroken(err) {
 			return err

@@ -1,9 +1,9 @@
 // Package ftp is the target for a directory on an FTP server. A file is uploaded under a temporary
 // name in the same directory, and renamed when its size shows that the server has all of it. Times
 // and permissions are restored if the server has commands for them (MFMT, SITE UTIME, MDTM with a
-// time; SITE CHMOD); owners and links never are. Symbolic links on the server may lead outside the
-// directory, and FTP cannot show all of them, so the server itself should confine the user to a
-// directory.
+// time; SITE CHMOD). Owners and links never are, nor are set-uid and set-gid bits, which would lend
+// the rights of the wrong owner. Symbolic links on the server may lead outside the directory, and FTP
+// cannot show all of them, so the server itself should confine the user to a directory.
 package ftp
 
 import (
@@ -58,7 +58,7 @@ func checkName(name string) error {
 // Finished implements target.Looker. It ignores what the server does not tell or cannot set.
 func (t *Target) Finished(there, e *entry.Entry) bool {
 	s := t.server
-	if there.Mode != 0 && there.Mode != s.options.Chmod.Of(e) && !s.NoModes() {
+	if there.Mode != 0 && there.Mode != s.options.Chmod.Of(e)&^target.SetIDs && !s.NoModes() {
 		return false
 	}
 	return e.Type != entry.Directory || !e.HasModTime() || there.ModTime.Seconds == e.ModTime.Seconds ||
@@ -70,9 +70,9 @@ type server struct {
 	*ftp.Server
 	options Options
 
-	noModes, noTimes sync.Once
-	checkedModes     atomic.Bool // of a file that was kept
-	noDirectoryTimes atomic.Bool
+	noModes, noTimes, noSetIDs sync.Once
+	checkedModes               atomic.Bool // of a file that was kept
+	noDirectoryTimes           atomic.Bool
 }
 
 // Do implements distant.Server.

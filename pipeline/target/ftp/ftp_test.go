@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -197,4 +198,42 @@ func TestNamesThatCannotBeSentAreUnsupported(t *testing.T) {
 			t.Errorf("make %q: got %v, want ErrUnsupported", name, err)
 		}
 	}
+}
+
+func TestNothingLendsTheRightsOfTheWrongOwner(t *testing.T) {
+	each(t, func(t *testing.T, server *ftptest.Server) {
+		var warned []error
+		tg := open(t, server.Client(), ftp.Options{Path: server.Path, Warn: func(_ string, err error) { warned = append(warned, err) }})
+		defer tg.Close(context.Background())
+		dir := &entry.Entry{Path: "d", Type: entry.Directory, Mode: 0o2755}
+		err := errors.Join(tg.Make(t.Context(), dir), tg.Finish(t.Context(), dir))
+		for _, name := range []string{"a", "b"} {
+			e := file(name, 10)
+			e.Mode = 0o6755
+			err = errors.Join(err, restore(tg, e, content(10), func(int) {}))
+			is := *e
+			is.Mode = 0o755
+			if !tg.Finished(&is, e) {
+				t.Errorf("%s would be restored again", name)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"a", "b", "d"} {
+			info, err := os.Stat(filepath.Join(server.Disk, name))
+			if err != nil || info.Mode()&(os.ModeSetuid|os.ModeSetgid) != 0 {
+				t.Errorf("%s: %v, %v", name, info.Mode(), err)
+			}
+		}
+		told := 0
+		for _, err := range warned {
+			if strings.Contains(err.Error(), "set-uid and set-gid bits are left off") {
+				told++
+			}
+		}
+		if told != 1 {
+			t.Errorf("warned %v, want once of the bits", warned)
+		}
+	})
 }

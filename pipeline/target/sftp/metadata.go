@@ -8,6 +8,7 @@ import (
 
 	"github.com/packstone/packstone/catalog/entry"
 	"github.com/packstone/packstone/pipeline/remote/sftp"
+	"github.com/packstone/packstone/pipeline/target"
 )
 
 // changes returns the changes that set owner, permissions and time of an entry, as far as the
@@ -18,11 +19,18 @@ func (o *Options) changes(e *entry.Entry) (all []sftp.Change, what []string) {
 		owner.SetOwner(uid, gid)
 		all, what = append(all, owner), append(what, fmt.Sprintf("owner of %s to %d:%d", e.Path, uid, gid))
 	}
-	mode.SetMode(o.Chmod.Of(e))
+	full := o.Chmod.Of(e)
+	mode.SetMode(full &^ target.SetIDs)
 	all, what = append(all, mode), append(what, "permissions of "+e.Path)
 	if e.HasModTime() && representable(e) {
 		moment.SetTime(e.ModTime.Time())
 		all, what = append(all, moment), append(what, timeOf(e))
+	}
+	if full&target.SetIDs != 0 { // they would lend the rights of the wrong owner
+		var special sftp.Change
+		special.SetMode(full)
+		special.OnlyOf(o.Owner.Apply(e.UID, e.GID))
+		all, what = append(all, special), append(what, "set-uid and set-gid bits of "+e.Path)
 	}
 	return all, what
 }

@@ -1,7 +1,7 @@
 // Package sftp is the target for a directory on an SFTP server. A file is written under a temporary
 // name in the same directory, flushed to the server's disk (fsync@openssh.com) and renamed
 // atomically (posix-rename@openssh.com). Permissions, owners by number, times to the second and
-// symbolic links are restored. Before it writes to a directory, it checks each directory above, so
+// symbolic links are restored; set-uid and set-gid bits only of what has its owner and group. Before it writes to a directory, it checks each directory above, so
 // that no symbolic link leads outside. The protocol cannot prevent somebody on the server from
 // creating a link at that very moment.
 package sftp
@@ -68,10 +68,14 @@ func (t *Target) Finished(there, e *entry.Entry) bool {
 		return true
 	}
 	uid, gid, set := t.options.owner(e)
-	if set && (uid != there.UID || gid != there.GID) {
+	mode, owned := t.options.Chmod.Of(e), uid == there.UID && gid == there.GID
+	if set && !owned {
 		return false
 	}
-	return t.options.Chmod.Of(e) == there.Mode && (!e.HasModTime() || !representable(e) || e.ModTime.Seconds == there.ModTime.Seconds)
+	if !owned {
+		mode &^= target.SetIDs
+	}
+	return mode == there.Mode && (!e.HasModTime() || !representable(e) || e.ModTime.Seconds == there.ModTime.Seconds)
 }
 
 // server implements distant.Server.

@@ -169,3 +169,61 @@ func TestAServerThatIsAwayIsUnreachable(t *testing.T) {
 		t.Errorf("got %v, want ErrUnreachable", err)
 	}
 }
+
+// TestOnlyWhatHasItsOwnerLendsItsRights restores set-uid and set-gid bits to what keeps the owner of
+// the login, to what is given away, and to what may not be.
+func TestOnlyWhatHasItsOwnerLendsItsRights(t *testing.T) {
+	server := sftptest.Start(t, "")
+	own := [2]uint32{uint32(os.Getuid()), uint32(os.Getgid())}
+	other := [2]uint32{own[0] + 1234, own[1] + 1234}
+	for name, test := range map[string]struct {
+		owner   [2]uint32
+		noOwner bool
+		kept    bool
+	}{
+		"own":          {own, false, true},
+		"own-anyway":   {own, true, true},
+		"given-away":   {other, false, os.Getuid() == 0},
+		"not-given":    {other, true, false},
+		"half-of-them": {[2]uint32{own[0], other[1]}, true, false},
+	} {
+		var warned []error
+		tg := open(t, server.Client(), sftp.Options{Path: server.Disk, NoOwner: test.noOwner, Warn: func(_ string, err error) { warned = append(warned, err) }})
+		e := file(name, 10)
+		e.Mode, e.UID, e.GID = 0o6755, test.owner[0], test.owner[1]
+		dir := &entry.Entry{Path: name + "-dir", Type: entry.Directory, Mode: 0o2755, UID: e.UID, GID: e.GID}
+		err := errors.Join(restore(tg, e, content(10), func(int) {}), tg.Make(t.Context(), dir), tg.Finish(t.Context(), dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for path, bits := range map[string]os.FileMode{name: os.ModeSetuid | os.ModeSetgid, name + "-dir": os.ModeSetgid} {
+			info, err := os.Stat(filepath.Join(server.Disk, path))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := os.FileMode(0o755)
+			if test.kept {
+				want |= bits
+			}
+			if got := info.Mode() &^ os.ModeDir; got != want {
+				t.Errorf("%s: mode %v, want %v", path, got, want)
+			}
+		}
+		if (len(warned) > 0) == test.kept {
+			t.Errorf("%s: warned %v", name, warned)
+		}
+		there, err := os.Stat(filepath.Join(server.Disk, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		is := *e
+		is.Mode, is.UID, is.GID = uint32(there.Mode().Perm()), own[0], own[1]
+		if test.kept && test.owner == own {
+			is.Mode = 0o6755
+		}
+		if (test.noOwner || test.owner == own) && !tg.Finished(&is, e) {
+			t.Errorf("%s: it would be restored again", name)
+		}
+		tg.Close(context.Background())
+	}
+}
