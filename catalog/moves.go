@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -164,6 +166,35 @@ func (m *Moves) touch(refs *archive.RefSet) bool {
 		}
 	}
 	return false
+}
+
+// Copied is a chunk at its old place, and the slot of its copy.
+type Copied struct {
+	From archive.Chunk
+	To   *archive.Slot
+}
+
+// MovedPacks returns what was copied, by the packs of one kind that it lay in. It leaves out copies
+// that have no place yet.
+func MovedPacks(copies []Copied) (list []archive.MovedPack) {
+	of := map[archive.Name]*archive.MovedPack{}
+	for _, c := range copies {
+		now, sealed := c.To.Chunk()
+		if !sealed {
+			continue
+		}
+		pack := c.From.Place.Pack
+		if of[pack.Name] == nil {
+			of[pack.Name] = &archive.MovedPack{Kind: pack.Kind, Name: pack.Name}
+		}
+		of[pack.Name].Chunks = append(of[pack.Name].Chunks, archive.MovedChunk{Ordinal: c.From.Place.Ordinal, To: now.Place.Pack.Name, At: now.Place.Ordinal})
+	}
+	for _, p := range of {
+		slices.SortFunc(p.Chunks, func(a, b archive.MovedChunk) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
+		list = append(list, *p)
+	}
+	slices.SortFunc(list, func(a, b archive.MovedPack) int { return bytes.Compare(a.Name[:], b.Name[:]) })
+	return list
 }
 
 // MoveOut is what a session of the owner or a verifier has copied.
