@@ -508,11 +508,12 @@ func (r *Repository) trusts(own string, rec *Record) bool {
 	if rec.ofOwner {
 		return rec.Kind == Moved && r.vouches(rec)
 	}
-	return r.sharesWith(own, rec.Lane.Writer)
+	return r.SharesWith(own, rec.Lane.Writer)
 }
 
-// sharesWith reports whether a writer relies on what another has stored.
-func (r *Repository) sharesWith(own, other string) bool {
+// SharesWith reports whether a writer relies on what another has stored, and on what that one's
+// index runs say of it.
+func (r *Repository) SharesWith(own, other string) bool {
 	if other == own {
 		return true
 	}
@@ -539,7 +540,7 @@ func (c *Config) hasReplaced(now, before string) bool {
 // shares returns the writers that a writer relies on, including itself.
 func (r *Repository) shares(own string) (names []string) {
 	for _, m := range r.Config.Writers {
-		if name := m.Name(); r.sharesWith(own, name) {
+		if name := m.Name(); r.SharesWith(own, name) {
 			names = append(names, name)
 		}
 	}

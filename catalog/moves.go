@@ -155,6 +155,9 @@ func (m *Moves) Left(pack archive.Name, chunks archive.Bitmap) bool {
 	return false
 }
 
+// IsLeft reports whether chunks were copied out of a pack.
+func (m *Moves) IsLeft(pack archive.Name) bool { return len(m.of[pack]) > 0 }
+
 // touch reports whether some chunks of refs were moved.
 func (m *Moves) touch(refs *archive.RefSet) bool {
 	if len(m.of) == 0 {

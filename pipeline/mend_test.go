@@ -195,3 +195,30 @@ func TestWhatWasMendedOutlivesCollections(t *testing.T) {
 	w.check()
 	w.same(0, last)
 }
+
+// What nothing needs any more of a pack that is damaged is in no copy, and no loss.
+func TestWhatNobodyNeedsOfADamagedPackIsNoLoss(t *testing.T) {
+	w := newWorld(t)
+	src := randomSource(12, 20_000, 1)
+	w.mustBackup(src)
+	pack := packOf(t, w, w.snapshots()[0], "dir/file003.bin")
+	src.change("dir/file003.bin", randomBytes(25_000, 70))
+	w.mustBackup(src)
+	w.forget(w.snapshots()[0].ID)
+	eachKind(t, w, func(t *testing.T, c *copying) {
+		copied(c)
+		data, err := c.from.store.Get(t.Context(), pack, 0, -1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.from.store.Set(pack, make([]byte, len(data)))
+		if n := len(checked(t, c.from, check.Options{ReadData: true}).Findings); n != 1 {
+			t.Errorf("%s is overwritten: %d findings", pack, n)
+		}
+		if m := c.from.mustMend(c.to); m.Stored == 0 || len(m.Left) > 0 {
+			t.Errorf("mended: %+v", m)
+		}
+		c.from.check()
+		c.from.same(0, src)
+	})
+}

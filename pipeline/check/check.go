@@ -67,7 +67,7 @@ type check struct {
 	report   *Report
 	present  map[packKey]*archive.Pack // packs in the store, as the listing tells them
 	closed   bool                      // no key at hand opens some of the index runs
-	unlisted int                       // packs that are needed and that no index run at hand lists
+	unlisted int                       // packs that are needed, and that no index run lists on which all rely who need them
 	refs     *catalog.RefsReader
 
 	snapshots []*catalog.Snapshot
@@ -78,6 +78,9 @@ type check struct {
 	read      map[archive.Name]bool               // packs that this run has begun to read
 
 	needed  *archive.RefSet       // what records that count need, where it is now
+	users   users                 // whose records these are
+	proven  map[archive.Name]bool // packs that this run has read, and that have what the index says
+	moves   *catalog.Moves        // nil: not known
 	unclear bool                  // more may be needed: some of it cannot be read
 	spots   map[archive.ID][]Spot // of damaged chunks
 	strays  []Lost                // chunks of trees that no index run lists
@@ -116,7 +119,7 @@ func newCheck(repo *catalog.Repository, o Options) *check {
 		repo: repo, o: o, index: repo.NewIndex(), report: &Report{Bad: map[archive.Name]bool{}}, hurt: map[int][]archive.ID{},
 		present: map[packKey]*archive.Pack{}, refs: repo.RefsReader(), damaged: map[archive.ID][]int{},
 		heard: map[archive.Name]*testimony{}, verified: map[uint64]*catalog.Verified{}, sound: map[uint64][]archive.VerifiedPack{}, borrowed: map[borrowing]map[archive.Name]bool{},
-		read: map[archive.Name]bool{}, spots: map[archive.ID][]Spot{},
+		read: map[archive.Name]bool{}, spots: map[archive.ID][]Spot{}, users: users{}, proven: map[archive.Name]bool{},
 	}
 }
 
@@ -233,6 +236,7 @@ func (c *check) checkRefs(ctx context.Context) error {
 		}
 		if err == nil {
 			c.needed.Union(set)
+			c.users.add(rec.Lane.Writer, set)
 			c.borrow(rec, set)
 		}
 		c.unclear = c.unclear || err != nil
@@ -242,7 +246,8 @@ func (c *check) checkRefs(ctx context.Context) error {
 		c.unclear = true
 		return c.note(ctx, "what was moved", err)
 	}
-	c.needed = moves.Now(c.needed)
+	c.moves, c.needed = moves, moves.Now(c.needed)
+	c.users.move(moves)
 	for ref := range c.needed.All() {
 		if err := c.checkRef(ctx, ref); err != nil {
 			return err
@@ -258,8 +263,9 @@ func (c *check) checkRef(ctx context.Context, ref archive.Ref) error {
 	object := ref.Kind.Object(ref.Name)
 	pack, there := c.present[packKey{ref.Kind, ref.Name}]
 	known, indexed, err := c.index.Pack(ctx, ref.Name)
-	if !indexed {
+	if !indexed || !c.credit(c.users.of(packKey{ref.Kind, ref.Name}), ref.Name) {
 		c.unlisted++
+		known.Directory = nil // nobody who needs it relies on that
 	}
 	switch {
 	case err != nil:

@@ -35,24 +35,30 @@ func (l *Lost) compare(other *Lost) int {
 }
 
 // findElsewhere removes from the damaged chunks those that are also in a sound pack, and those that
-// nothing needs.
+// nothing needs in a pack out of which all was moved that is needed.
 func (c *check) findElsewhere(ctx context.Context) error {
 	for id := range c.damaged {
 		places, err := c.index.Places(ctx, id)
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(places, c.isGood) || !c.unclear && !slices.ContainsFunc(places, c.isNeeded) {
+		writers := c.users.at(places)
+		good := func(at archive.Chunk) bool { return c.isGood(at.Place.Pack, writers) }
+		if slices.ContainsFunc(places, good) || len(writers) == 0 && c.isOver(places) {
 			delete(c.damaged, id)
 		}
 	}
 	return nil
 }
 
-// isGood reports whether a chunk can be read at a place.
-func (c *check) isGood(at archive.Chunk) bool {
-	pack := at.Place.Pack
-	return c.present[packKey{pack.Kind, pack.Name}] != nil && !c.report.Bad[pack.Name]
+// isOver reports whether chunks were moved out of all packs that have one which nothing needs.
+func (c *check) isOver(places []archive.Chunk) bool {
+	return c.moves != nil && !c.unclear && !slices.ContainsFunc(places, func(at archive.Chunk) bool { return !c.moves.IsLeft(at.Place.Pack.Name) })
+}
+
+// isGood reports whether some writers may rely on finding in a pack what the index says.
+func (c *check) isGood(pack *archive.Pack, writers []string) bool {
+	return c.present[packKey{pack.Kind, pack.Name}] != nil && !c.report.Bad[pack.Name] && (c.proven[pack.Name] || c.credit(writers, pack.Name))
 }
 
 // isNeeded reports whether records look for a chunk at a place.
@@ -96,8 +102,9 @@ func (c *check) tellLost(ctx context.Context) error {
 			return err
 		}
 		for _, at := range places {
-			if c.isNeeded(at) {
-				lost = append(lost, Lost{Chunk: at, Domain: c.domainOf(at.Place.Pack.Name), In: c.spots[id]})
+			pack := at.Place.Pack
+			if c.isNeeded(at) && c.credit(c.users.of(packKey{pack.Kind, pack.Name}), pack.Name) {
+				lost = append(lost, Lost{Chunk: at, Domain: c.domainOf(pack.Name), In: c.spots[id]})
 			}
 		}
 	}

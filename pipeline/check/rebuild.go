@@ -20,7 +20,7 @@ import (
 
 // Rebuild makes index runs again that are lost or damaged, from the packs that they listed.
 type Rebuild struct {
-	Unlisted uint64    // packs that records name, that are there, and that no index run at hand lists
+	Unlisted uint64    // packs that records name, that are there, and that no index run lists on which all rely who name them
 	Bytes    uint64    // of these
 	Listed   uint64    // packs that Run has listed again
 	Gone     uint64    // packs that were collected meanwhile
@@ -67,7 +67,7 @@ func (r *Rebuild) plan(ctx context.Context) (err error) {
 	if c.log, err = c.repo.ReadLog(ctx); err != nil {
 		return err
 	}
-	if err := errors.Join(c.listPacks(ctx), c.checkIndex(ctx)); err != nil {
+	if err := errors.Join(c.listPacks(ctx), c.checkIndex(ctx), c.readVerified(ctx)); err != nil {
 		return err
 	}
 	named, err := r.readRefs(ctx)
@@ -83,11 +83,7 @@ func (r *Rebuild) plan(ctx context.Context) (err error) {
 		if listed == nil || avoid[key.name] {
 			continue
 		}
-		known, err := c.index.HasPack(ctx, key.name)
-		if err != nil {
-			return err
-		}
-		if !known {
+		if !c.credit(c.users.of(key), key.name) {
 			r.packs = append(r.packs, listed)
 			r.Bytes += uint64(listed.Size)
 		}
@@ -118,6 +114,9 @@ func (r *Rebuild) readRefs(ctx context.Context) (map[packKey]bool, error) {
 			continue
 		}
 		all.Union(set)
+		if rec.Kind != catalog.Moved {
+			c.users.add(rec.Lane.Writer, set)
+		}
 		if needs[rec] {
 			needed.Union(set)
 		}
@@ -126,6 +125,7 @@ func (r *Rebuild) readRefs(ctx context.Context) (map[packKey]bool, error) {
 	moves, err := c.repo.ReadMoves(ctx, c.log, true)
 	if err == nil {
 		now = moves.Now(&needed)
+		c.users.move(moves)
 	} else if err := r.leave(ctx, "what was moved", err); err != nil {
 		return nil, err
 	}
