@@ -306,6 +306,10 @@ func (l *Log) Namers() []*Record {
 	return slices.Concat(l.rolled.runs, l.Records)
 }
 
+// Revoked returns the records that do not count since their writers were revoked, lane by lane in
+// order. What they name may be right all the same: whoever uses it must read it first.
+func (l *Log) Revoked() []*Record { return l.ignored }
+
 // noteInvalid adds an object that is not a valid record. It is not a problem if the owner has
 // declared it void, or if the lane no longer counts from there on.
 func (r *Repository) noteInvalid(log *Log, p *Defect) {

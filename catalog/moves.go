@@ -177,8 +177,8 @@ type Copied struct {
 	To   *archive.Slot
 }
 
-// MovedPacks returns what was copied, by the packs of one kind that it lay in. It leaves out copies
-// that have no place yet.
+// MovedPacks returns what was copied, by the packs that it lay in. It leaves out copies that have no
+// place yet.
 func MovedPacks(copies []Copied) (list []archive.MovedPack) {
 	of := map[archive.Name]*archive.MovedPack{}
 	for _, c := range copies {
@@ -196,7 +196,9 @@ func MovedPacks(copies []Copied) (list []archive.MovedPack) {
 		slices.SortFunc(p.Chunks, func(a, b archive.MovedChunk) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
 		list = append(list, *p)
 	}
-	slices.SortFunc(list, func(a, b archive.MovedPack) int { return bytes.Compare(a.Name[:], b.Name[:]) })
+	slices.SortFunc(list, func(a, b archive.MovedPack) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), bytes.Compare(a.Name[:], b.Name[:]))
+	})
 	return list
 }
 

@@ -28,7 +28,8 @@ type Rebuild struct {
 
 	check  *check
 	packs  []*archive.Pack
-	needed map[packKey]bool // by snapshots, and by runs that are interrupted
+	needed map[packKey]bool               // by snapshots, and by runs that are interrupted
+	lost   map[archive.ID][]archive.Chunk // what these need of packs that are gone: at its places
 
 	mu     sync.Mutex
 	found  map[uint64][]archive.RunPack // by domain; that are not yet listed
@@ -88,6 +89,9 @@ func (r *Rebuild) plan(ctx context.Context) (err error) {
 			r.Bytes += uint64(listed.Size)
 		}
 	}
+	if err := r.findSpares(ctx, avoid); err != nil {
+		return err
+	}
 	r.Unlisted = uint64(len(r.packs))
 	slices.SortFunc(r.packs, func(a, b *archive.Pack) int { return slices.Compare(a.Name[:], b.Name[:]) })
 	return nil
@@ -130,6 +134,9 @@ func (r *Rebuild) readRefs(ctx context.Context) (map[packKey]bool, error) {
 		return nil, err
 	}
 	r.needed = packsIn(now)
+	if err := r.findLost(ctx, now); err != nil {
+		return nil, err
+	}
 	named := packsIn(&all)
 	maps.Copy(named, r.needed)
 	return named, nil
@@ -338,11 +345,12 @@ func (r *Rebuild) publishOnce(ctx context.Context, by crypto.Signer, domain uint
 	if len(kept) == 0 {
 		err = session.GiveUp(ctx, nil)
 	} else {
-		err = session.Move(ctx, catalog.MoveOut{Domain: domain, Packs: kept})
+		err = session.Move(ctx, catalog.MoveOut{Domain: domain, Packs: kept, From: r.replaced(kept)})
 	}
 	if err != nil {
 		return err
 	}
+	r.forgetLost(kept)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.Listed += uint64(len(kept))
