@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"runtime"
 	"sync"
 
@@ -106,7 +107,8 @@ func packsIn(ctx context.Context, s store.Store, begin string) iter.Seq2[*Pack, 
 					return
 				}
 				name, err := ParseName(info.Name[max(0, len(info.Name)-64):])
-				if err == nil && kind.Object(name) == info.Name && !yield(&Pack{Name: name, Kind: kind, Size: uint32(info.Size)}, nil) {
+				size := uint32(min(info.Size, math.MaxUint32)) // no pack is as large, and none may seem to be
+				if err == nil && kind.Object(name) == info.Name && !yield(&Pack{Name: name, Kind: kind, Size: size}, nil) {
 					return
 				}
 			}

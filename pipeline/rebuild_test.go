@@ -421,3 +421,93 @@ func TestAMirrorIsAskedForExactlyWhatIsDamagedOrMissing(t *testing.T) {
 	w.check()
 	w.same(0, now)
 }
+
+// indexForged is a repository of db1 whose index is lost, and of which web says that other chunks
+// lie in db1's packs.
+func indexForged(t *testing.T) (b *besieged, honest *catalog.Snapshot) {
+	b = besiege(t, "")
+	b.victim.add("accounts", []byte(secret))
+	honest = b.backsUp()
+	lies := b.misdescribed(honest)
+	for _, lie := range lies {
+		for i := range lie.Directory.IDs {
+			lie.Directory.IDs[i][0] ^= 1
+		}
+	}
+	b.publish(lies...)
+	b.letForget()
+	b.lose(archive.Runs.Object(b.runOf(b.log().Find(honest.ID))))
+	return b, honest
+}
+
+// A pack is listed when somebody lists it on whom all rely who need it.
+func TestPacksThatAForgerListsAreListedAgain(t *testing.T) {
+	b, honest := indexForged(t)
+	if report := b.examine(false); len(report.Healed) > 0 {
+		t.Errorf("web replaces an index run: %v", report.Healed)
+	}
+	n := uint64(packs(t, b.store))
+	if r := b.mustRebuild(); r.Listed != n || len(r.Left) > 0 {
+		t.Errorf("of %d packs: %+v", n, r)
+	}
+	report := b.examine(true)
+	if len(report.Healed) != 1 {
+		t.Errorf("an index run is lost, and all that it listed is listed: healed %v", report.Healed)
+	}
+	for _, f := range report.Findings {
+		if !strings.Contains(f.Err.Error(), "writer web") {
+			t.Errorf("check finds %s: %v", f.Object, f.Err)
+		}
+	}
+	b.wantLatest(honest)
+	stored := b.objects("packs/")
+	b.cache = t.TempDir()
+	b.backsUp()
+	if got := b.objects("packs/"); got != stored {
+		t.Errorf("db1 stores again what is listed again: %d packs, before %d", got, stored)
+	}
+	if again := b.mustRebuild(); again.Unlisted > 0 {
+		t.Errorf("the second time: %+v", again)
+	}
+}
+
+// What a writer on whom nobody relies says to have heals nothing.
+func TestAForgersWordHealsNoLostPack(t *testing.T) {
+	for what, lie := range map[string]func(b *besieged, lost archive.RunPack){
+		"that it lies in another pack": func(b *besieged, lost archive.RunPack) {
+			claim := b.poison(secret)
+			d := *lost.Directory
+			claim.Directory = &d
+			b.publish(claim)
+		},
+		"that other things lay in it": func(b *besieged, lost archive.RunPack) {
+			pack, err := b.forger.Pack(b.t.Context(), strings.Repeat("x", 3000))
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			d := *lost.Directory
+			d.IDs = slices.Repeat(pack.Directory.IDs, len(d.IDs))
+			b.publish(pack, archive.RunPack{Pack: lost.Pack, Directory: &d})
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			b := besiege(t, "")
+			honest := b.backsUp()
+			all, err := b.reader().LoadRun(t.Context(), b.runOf(b.log().Find(honest.ID)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			lost := all[slices.IndexFunc(all, func(p archive.RunPack) bool { return p.Pack.Kind == archive.Data })]
+			lie(b, lost)
+			object := archive.Data.Object(lost.Pack.Name)
+			b.lose(object)
+			report := b.examine(false)
+			if len(report.Healed) > 0 || !slices.ContainsFunc(report.Findings, func(f check.Finding) bool { return f.Object == object }) {
+				t.Errorf("%s is lost: findings %v, healed %v", object, report.Findings, report.Healed)
+			}
+			if n := len(lost.Directory.IDs); len(report.Lost) != n {
+				t.Errorf("%d chunks are lost, want %d", len(report.Lost), n)
+			}
+		})
+	}
+}
