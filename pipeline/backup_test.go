@@ -119,8 +119,8 @@ func TestContentThatChangesWhileItIsReadIsMarkedAndReadAgain(t *testing.T) {
 	restless := src.files["dir/file001.bin"]
 	restless.finish = source.ErrChanged
 	s := w.mustBackup(src)
-	if c := s.Sources[0].Coverage; c.Missed != 1 || c.Files != 3 {
-		t.Errorf("coverage %+v, want 3 files, 1 problem", c)
+	if c := s.Sources[0].Coverage; c.Missed != 1 || c.Files != 3 || s.Complete() {
+		t.Errorf("coverage %+v, complete is %v, want 3 files, 1 problem", c, s.Complete())
 	}
 	to := w.restore(0, restore.Options{})
 	if !to.files["dir/file001.bin"].Fuzzy || to.files["dir/file000.bin"].Fuzzy {
