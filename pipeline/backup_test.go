@@ -161,6 +161,19 @@ func TestNamesOfOneFileStayTogetherWhenTheDeviceIsNumberedAnew(t *testing.T) {
 	w.same(0, src)
 }
 
+// Some file systems make numbers up, and give one to two files.
+func TestFilesOfOneNumberKeepTheContentOfTheirOwn(t *testing.T) {
+	w := newWorld(t)
+	src := newSource()
+	for i, path := range []string{"a", "b"} {
+		f := src.add(path, randomBytes(3000+i, uint64(i)))
+		f.Links, f.Inode, f.Device = 2, 7, 1
+	}
+	w.mustBackup(src)
+	w.check()
+	w.same(0, src)
+}
+
 func TestSeveralSourcesAreOneSnapshot(t *testing.T) {
 	w := newWorld(t)
 	a, b := randomSource(3, 5000, 1), randomSource(3, 5000, 2)

@@ -316,13 +316,13 @@ var mutations = []mutation{
 	},
 	{
 		"files are names of one since a server gives both one number", "pipeline/backup/capture.go",
-		"later := it.shared != nil && entry.Unchanged(&it.shared.listed, &it.node.Entry)", "later := it.shared != nil",
-		map[string]string{"pipeline": "Test.*Name|Test.*Link|TestGenerated|TestHistories"},
+		"later := known && entry.Unchanged(&it.shared.listed, &it.node.Entry)", "later := known",
+		map[string]string{"pipeline": "TestFilesOfOneNumber"},
 	},
 	{
 		"what could not be read is not marked", "pipeline/backup/capture.go",
 		"v.Leave(path, entry.Unreadable)", "_ = path",
-		map[string]string{"pipeline": "TestABackupMarks"},
+		map[string]string{"pipeline": "TestABackupMarks|TestWhatAWalk"},
 	},
 	{
 		"a file that could not be read is not missed", "pipeline/backup/capture.go",
@@ -347,7 +347,7 @@ var mutations = []mutation{
 	{
 		"a command that failed counts as read", "pipeline/source/command/command.go",
 		"if err := f.wait(); err != nil {", "if err := f.wait(); err != nil && f.size == 0 {",
-		map[string]string{"pipeline/source/command": "Test"},
+		map[string]string{"pipeline/source/command": "TestAFailed"},
 	},
 	{
 		"what changed just before an interruption is taken over", "pipeline/backup/unfinished.go",
@@ -370,6 +370,11 @@ var mutations = []mutation{
 		"names of one file come back as copies", "pipeline/restore/write.go",
 		"\tcase later:\n", "\tcase later && n.Type != entry.File:\n",
 		map[string]string{"pipeline": "TestGenerated|TestRandomRounds|Test.*Name", "cmd/packstone": "TestScripts/^(restore)$"},
+	},
+	{
+		"a file comes back with the content of another of its number", "pipeline/restore/kept.go",
+		"content.Write(n.Chunks[i].ID[:])", "content.Write(n.Chunks[i].ID[:0])",
+		map[string]string{"pipeline": "TestFilesOfOneNumber"},
 	},
 	{
 		"the last name of a file is missing", "pipeline/restore/write.go",
