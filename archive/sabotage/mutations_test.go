@@ -359,11 +359,6 @@ var mutations = []mutation{
 		"crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(head[4:]) {", "crc32.Checksum(body, castagnoli) == 0 && n > 0 {",
 		map[string]string{"catalog": "TestWhatWasCaptured|TestWhatALaterRun", "pipeline": "Test.*Interrupt"},
 	},
-	{
-		"what a lost checkpoint held is taken over", "catalog/unfinished.go",
-		"return len(s.RolledBack) == 0 && rec != nil && rec.Kind == Checkpoint && rec.Domain == uint64(s.writer.DomainNumber)", "return rec == nil || rec != nil",
-		map[string]string{"catalog": "TestWhatWasCaptured", "pipeline": "Test.*Interrupt"},
-	},
 
 	// Restore.
 	{
