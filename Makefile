@@ -50,8 +50,8 @@ race: ## short tests under the race detector, where there is a C compiler for it
 fuzz: ## each fuzz test for FUZZ_TIME (3m), two at a time on two processors; FUZZ=catalog/tree or FUZZ='FuzzDecode$$' runs some
 	FUZZ_TIME=$(or $(FUZZ_TIME),3m) FUZZ='$(FUZZ)' GO=$(GO) .ci/fuzz
 
-sabotage: ## leaves out what keeps data from being lost, one by one, and prints which test notices
-	$(GO) test -tags sabotage -count=1 -v -timeout 2h -run TestEverySabotageIsNoticed ./archive/sabotage
+sabotage: ## leaves out what keeps data from being lost, or does a line wrongly, one by one, and prints which test notices; MUTATION='grace|hold' tries some lines
+	$(GO) test -tags sabotage -count=1 -v -timeout 2h -run 'TestEvery.*IsNoticed' ./archive/sabotage
 
 alerts: ## the examples of alerts and the metrics, as Prometheus' own checker of Debian sees them (19 MB)
 	@command -v promtool >/dev/null || test -x $(BIN)/promtool || { set -e; d=$$(mktemp -d); (cd $$d && apt-get download -q prometheus && dpkg-deb -x prometheus_*.deb .); \

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/archive/store/storetest"
 )
@@ -178,6 +179,31 @@ func TestARunThatBeginsAgainFollowsTheFirstRollUp(t *testing.T) {
 	}
 	if n := len(w.log().commits(func(*Fate) bool { return true })); n != 2 {
 		t.Errorf("%d snapshots, want 2", n)
+	}
+	w.sound()
+}
+
+// Who has opened a session before the roll that says what leaves may bring it back.
+func TestNothingLeavesTheLogBeforeWhoMayNotKnowHasEnded(t *testing.T) {
+	w := decidingWorld(t)
+	gone, _ := w.committed("a")
+	w.forget(w.owner, gone)
+	open, err := w.deciding(w.store, w.collector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	for _, content := range []string{"b", "c", "d"} {
+		w.committed(content)
+		if w.rollUp().Number == 0 {
+			t.Fatal("nothing is rolled up")
+		}
+	}
+	if err := open.Undelete(t.Context(), []archive.Name{gone}); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.listed(gone); !got[0] {
+		t.Error("what was brought back has left the log")
 	}
 	w.sound()
 }

@@ -133,6 +133,23 @@ func TestWhoIsNoVerifierIsNotHeardAndNamed(t *testing.T) {
 	}
 }
 
+// Who holds the key of a collector can write what a verifier's program would.
+func TestACollectorThatIsNoVerifierIsNotHeard(t *testing.T) {
+	b := besiege(t, "")
+	b.backsUp()
+	b.mustAttest(check.Options{})
+	honest := b.verified().Len()
+	lie := b.poison(secret)
+	b.publish(lie)
+	b.forger.By = b.admitCollector("nightly")
+	b.vouches(b.forger, lie)
+	if got := b.verified().Len(); got != honest {
+		t.Errorf("%d packs are said to be verified, want %d", got, honest)
+	}
+	b.victim.add("accounts", []byte(secret))
+	b.wantLatest(b.backsUp())
+}
+
 // vouches says with a stolen key that packs were verified.
 func (b *besieged) vouches(f *forgetest.Forger, packs ...archive.RunPack) {
 	b.t.Helper()

@@ -119,8 +119,8 @@ func TestContentThatChangesWhileItIsReadIsMarkedAndReadAgain(t *testing.T) {
 	restless := src.files["dir/file001.bin"]
 	restless.finish = source.ErrChanged
 	s := w.mustBackup(src)
-	if c := s.Sources[0].Coverage; c.Missed != 1 || c.Files != 3 {
-		t.Errorf("coverage %+v, want 3 files, 1 problem", c)
+	if c := s.Sources[0].Coverage; c.Missed != 1 || c.Files != 3 || s.Complete() {
+		t.Errorf("coverage %+v, complete is %v, want 3 files, 1 problem", c, s.Complete())
 	}
 	to := w.restore(0, restore.Options{})
 	if !to.files["dir/file001.bin"].Fuzzy || to.files["dir/file000.bin"].Fuzzy {
@@ -157,6 +157,19 @@ func TestNamesOfOneFileStayTogetherWhenTheDeviceIsNumberedAnew(t *testing.T) {
 	if to.links["b"] != "a" || to.links["c"] != "a" {
 		t.Errorf("links %v, want b and c to be names of a", to.links)
 	}
+	w.check()
+	w.same(0, src)
+}
+
+// Some file systems make numbers up, and give one to two files.
+func TestFilesOfOneNumberKeepTheContentOfTheirOwn(t *testing.T) {
+	w := newWorld(t)
+	src := newSource()
+	for i, path := range []string{"a", "b"} {
+		f := src.add(path, randomBytes(3000+i, uint64(i)))
+		f.Links, f.Inode, f.Device = 2, 7, 1
+	}
+	w.mustBackup(src)
 	w.check()
 	w.same(0, src)
 }

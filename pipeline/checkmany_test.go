@@ -91,8 +91,33 @@ func TestRefsOfALaterSnapshotThatLackWhatItSharesWithTheOneBeforeAreNamed(t *tes
 	}
 }
 
-// again commits the last snapshot once more, with refs that lack one chunk of a kind.
-func (w *world) again(kind archive.Kind) *catalog.Snapshot {
+// TestRefsOfALaterSnapshotThatLackAPageOfItsOwnAreNamed: the one before does not need that page.
+func TestRefsOfALaterSnapshotThatLackAPageOfItsOwnAreNamed(t *testing.T) {
+	w := newWorld(t)
+	w.backUpOften(3)
+	all, repo := w.snapshots(), w.reader()
+	log, err := repo.ReadLog(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := repo.LoadRefs(t.Context(), log.Find(all[1].ID).Refs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := w.again(archive.Trees, before)
+	w.forget(all[2].ID) // so that the later one follows the second
+	report, _ := w.examineCalls()
+	named := slices.ContainsFunc(report.Findings, func(f check.Finding) bool {
+		return strings.HasPrefix(f.Object, later.ID.String()[:8]) && strings.Contains(f.Err.Error(), "the refs do not name page")
+	})
+	if !named {
+		t.Errorf("findings %+v, want one of snapshot %s", report.Findings, later.ID)
+	}
+}
+
+// again commits the last snapshot once more, with refs that lack one chunk of a kind, which none of
+// others has.
+func (w *world) again(kind archive.Kind, others ...*archive.RefSet) *catalog.Snapshot {
 	w.t.Helper()
 	repo, err := w.open(w.store)
 	if err != nil {
@@ -114,7 +139,8 @@ func (w *world) again(kind archive.Kind) *catalog.Snapshot {
 	for ref := range full.All() {
 		pack := &archive.Pack{Kind: ref.Kind, Name: ref.Name}
 		for ordinal := range ref.Ordinals.All() {
-			if ref.Kind == kind && !left {
+			shared := slices.ContainsFunc(others, func(set *archive.RefSet) bool { return set.Ordinals(ref.Kind, ref.Name).Has(ordinal) })
+			if ref.Kind == kind && !left && !shared {
 				left = true
 				continue
 			}

@@ -317,6 +317,22 @@ func TestTwoCollectorsDoNotHarmEachOther(t *testing.T) {
 	}
 }
 
+// Whoever deletes what another collector has swept looks himself whether it is needed.
+func TestASweepOfWhatIsNeededDeletesNothing(t *testing.T) {
+	w := newWorld(t)
+	src := randomSource(3, 30_000, 1)
+	w.mustBackup(src)
+	w.letForget()
+	before := packs(t, w.store)
+	w.collects(t, "sweep", 1)
+	w.mustCollect()
+	if left := packs(t, w.store); left != before {
+		t.Errorf("%d of %d packs are left", left, before)
+	}
+	w.check()
+	w.same(0, src)
+}
+
 func TestWhatNoRecordNamesGoesWhenItIsMetAgain(t *testing.T) {
 	w := newWorld(t)
 	src := randomSource(3, 30_000, 1)

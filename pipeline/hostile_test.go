@@ -420,3 +420,28 @@ func TestWhatIsOfAnotherTypeIsNoNameOfAFile(t *testing.T) {
 		t.Errorf("got %+v, and the links %v", b, to.links)
 	}
 }
+
+// TestFilesOfOneNumberComeBackApart: two files to which a file system has given one number, as earlier
+// versions have stored them, come back each with its own content.
+func TestFilesOfOneNumberComeBackApart(t *testing.T) {
+	w := newWorld(t)
+	f := forgetest.New(w.store, w.writer)
+	pack, err := f.Pack(t.Context(), "content of a", "content of b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var nodes []*tree.Node
+	for chunk := range pack.Directory.All(pack.Pack) {
+		n := &tree.Node{Entry: entry.Entry{Path: []string{"a", "b"}[len(nodes)], Type: entry.File, Mode: 0o600, Links: 2, Device: 1, Inode: 7, Size: int64(chunk.Length)}}
+		n.Chunks = []archive.Chunk{chunk}
+		nodes = append(nodes, n)
+	}
+	_, err = f.Commit(t.Context(), forgetest.Snapshot{Host: "host", Set: "set", Source: "source0", Nodes: nodes, Packs: []archive.RunPack{pack}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := w.restore(0, restore.Options{Verify: true})
+	if string(to.files["a"].content) != "content of a" || string(to.files["b"].content) != "content of b" || len(to.links) > 0 {
+		t.Errorf("got %+v, and the links %v", to.files, to.links)
+	}
+}

@@ -33,6 +33,16 @@ func (w *world) unknownIn(s *catalog.Snapshot) map[string]entry.Reason {
 	return unknown
 }
 
+func TestWhatAWalkCannotReadIsMarked(t *testing.T) {
+	w := newWorld(t)
+	src := randomSource(2, 100, 1)
+	src.problems = map[string]error{"secret": errors.New("permission denied")}
+	if got, want := w.unknownIn(w.mustBackup(src)), map[string]entry.Reason{"secret": entry.Unreadable}; !maps.Equal(got, want) {
+		t.Errorf("got the marks %v, want %v: a restore with --delete would remove it", got, want)
+	}
+	w.check()
+}
+
 func TestABackupMarksWhatItDoesNotKnow(t *testing.T) {
 	w := newWorld(t)
 	s := newSource()

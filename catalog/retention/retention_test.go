@@ -57,6 +57,7 @@ func TestRulesKeepTheNewestOfEachPeriod(t *testing.T) {
 		{"yearly", Policy{Yearly: 3}, series(every(200*days, 5)...), "0 2 4"},
 		{"days without a snapshot take no place", Policy{Daily: 2}, series(0, 40*days, 80*days), "0 1"},
 		{"within", Policy{Within: Span{Days: 2}}, series(every(days, 5)...), "0 1"},
+		{"just within", Policy{Within: Span{Days: 2}}, series(0, 48*hours-time.Second, 48*hours), "0 1"},
 		{"daily within", Policy{WithinDaily: Span{Days: 2}}, series(every(6*hours, 12)...), "0 3 7"},
 		{"two rules", Policy{Last: 1, Yearly: 2}, series(every(100*days, 5)...), "0 4"},
 		{"the newest stays", Policy{IDs: []string{"1"}}, series(0, days, 2*days), "0 1"},
@@ -76,6 +77,15 @@ func TestAnIncompleteSnapshotTakesNobodysPlace(t *testing.T) {
 	got := kept(Decide(all, Policy{Last: 1}, Options{Now: noon}))
 	if !slices.Equal(got, []string{"0", "1"}) {
 		t.Errorf("kept %s, want the newest complete one and the newest incomplete one", got)
+	}
+}
+
+func TestASnapshotThatLooksLikeALossTakesNobodysPlace(t *testing.T) {
+	all := series(0, hours, 2*hours)
+	all[0].Marked = true
+	got := kept(Decide(all, Policy{Last: 1}, Options{Now: noon}))
+	if !slices.Equal(got, []string{"0", "1"}) {
+		t.Errorf("kept %s, want the marked one, and the newest of the others", got)
 	}
 }
 
@@ -230,6 +240,15 @@ func TestWhatIsHeldUndatedOrYoungStays(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestTheFloorGoesByTheDateOfTheStorage(t *testing.T) {
+	all := series(0, days, 2*days)
+	all[2].Time = noon.Add(-3 * 365 * days) // as its writer claims
+	got := strings.Join(kept(Decide(all, Policy{Last: 1}, Options{Now: noon, Floor: 14 * days})), " ")
+	if want := "0 1 2"; got != want {
+		t.Errorf("kept %s, want %s: what came to the storage within the floor stays, whatever time it claims", got, want)
+	}
 }
 
 func TestTheOrderOfSnapshotsDoesNotMatter(t *testing.T) {

@@ -464,14 +464,18 @@ func (v *visitor) isLater(it *item) bool {
 	key := fileKey{it.node.Device, it.node.Inode}
 	it.shared = v.links[key]
 	// Some file systems make numbers up, and up again for another file. Names of one file agree in
-	// everything else.
-	later := it.shared != nil && entry.Unchanged(&it.shared.listed, &it.node.Entry)
+	// everything else; the number of one that does not says nothing.
+	known := it.shared != nil
+	later := known && entry.Unchanged(&it.shared.listed, &it.node.Entry)
 	if !later {
 		it.shared, it.first = &shared{listed: it.node.Entry}, true
 		v.links[key] = it.shared
 	}
 	if it.shared.names++; it.shared.names == it.node.Links {
 		delete(v.links, key)
+	}
+	if known && !later {
+		it.node.Inode = 0
 	}
 	return later
 }

@@ -89,6 +89,26 @@ func (w *world) destroy() (survived int) {
 	return survived
 }
 
+// ahead is storage whose clock is ahead of this host's.
+type ahead struct {
+	store.Locker
+	by time.Duration
+}
+
+func (a ahead) Ahead() time.Duration { return a.by }
+
+func TestLocksGoByTheClockOfTheStorage(t *testing.T) {
+	w := newWorld(t)
+	const slow = 5 * day
+	o := w.options()
+	o.Locker, o.Now = ahead{o.Locker, slow}, func() time.Time { return w.now.Add(-slow) }
+	w.keep(o)
+	if left := w.unlocked(w.now.Add(30*day - time.Second)); len(left) > 0 {
+		t.Errorf("a host whose clock is %s slow has not locked for 30 days: %v", slow, left)
+	}
+	w.sound()
+}
+
 func TestWhatAKeeperExtendsOutlastsTheDefaultAndAThief(t *testing.T) {
 	w := newWorld(t)
 	for range 40 {

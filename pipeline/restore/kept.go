@@ -2,7 +2,9 @@ package restore
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 
 	"golang.org/x/sync/errgroup"
 
@@ -45,13 +47,23 @@ func (r *restore) reads(e *entry.Entry) bool {
 }
 
 // fileKey tells a file with several names from others. A tree may give the same numbers to what is of
-// another type: that is no name of it.
+// another type, owner or content, as file systems do that make numbers up: that is no name of it.
 type fileKey struct {
-	device, inode uint64
-	kind          entry.Type
+	device, inode  uint64
+	kind           entry.Type
+	mode, uid, gid uint32
+	content        [sha256.Size]byte
 }
 
-func keyOf(e *entry.Entry) fileKey { return fileKey{e.Device, e.Inode, e.Type} }
+func keyOf(n *tree.Node) fileKey {
+	content := sha256.New()
+	for i := range n.Chunks {
+		content.Write(n.Chunks[i].ID[:])
+		fmt.Fprintln(content, n.Chunks[i].Length)
+	}
+	fmt.Fprintln(content, n.Target, n.NodeDevice)
+	return fileKey{n.Device, n.Inode, n.Type, n.Mode, n.UID, n.GID, [sha256.Size]byte(content.Sum(nil))}
+}
 
 // firstName is the first name of something with several.
 type firstName struct {
@@ -69,7 +81,7 @@ func (r *restore) nameOf(n *tree.Node) (first firstName, later bool) {
 	if !isLinked(&n.Entry) {
 		return firstName{}, false
 	}
-	key := keyOf(&n.Entry)
+	key := keyOf(n)
 	first, later = r.first[key]
 	if !later {
 		first = firstName{path: n.Path}
@@ -85,7 +97,7 @@ func (r *restore) nameOf(n *tree.Node) (first firstName, later bool) {
 // keepName keeps a name of something with several, unless it is not one of the same as the first
 // one that came back.
 func (r *restore) keepName(ctx context.Context, n *tree.Node, there *entry.Entry) error {
-	key := keyOf(&n.Entry)
+	key := keyOf(n)
 	first, later := r.first[key]
 	if later && (first.kept == nil || first.kept.Device != there.Device || first.kept.Inode != there.Inode) {
 		return r.begin(ctx, n.Clone(), ActionUpdate)

@@ -322,7 +322,7 @@ func (r *restore) start(ctx context.Context, n *tree.Node, a Action, f *frame) e
 // make makes a link or a node. Where that fails, no other name of it can be linked to it.
 func (r *restore) make(ctx context.Context, n *tree.Node, a Action) error {
 	if err := r.target.Make(ctx, &n.Entry); err != nil {
-		delete(r.first, keyOf(&n.Entry))
+		delete(r.first, keyOf(n))
 		return r.problem(n.Path, err)
 	}
 	r.count(a, &n.Entry)
