@@ -464,3 +464,25 @@ func TestWhatBelongsToNobodyLendsNoRights(t *testing.T) {
 		}
 	}
 }
+
+// TestAFileThatGetsAnotherOwnerKeepsItsSetIDBits: the system takes them away with a change of owner,
+// and a program that was there with its mode, of somebody else, would run without them.
+func TestAFileThatGetsAnotherOwnerKeepsItsSetIDBits(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root gives files away")
+	}
+	for _, mode := range []uint32{0o4755, 0o2755, 0o6755} {
+		root := t.TempDir()
+		tg := open(t, root, directory.Options{NumericIDs: true})
+		e := file("program", "x")
+		e.Mode, e.UID, e.GID = mode, 12345, 12345
+		must(t, write(tg, e, "x"))
+		e.UID, e.GID = 23456, 23456
+		must(t, tg.Finish(ctx, e))
+		var st unix.Stat_t
+		must(t, unix.Stat(root+"/program", &st))
+		if got := uint32(st.Mode) & 0o7777; st.Uid != e.UID || st.Gid != e.GID || got != mode {
+			t.Errorf("got the owner %d:%d and the mode %o, want %d:%d and %o", st.Uid, st.Gid, got, e.UID, e.GID, mode)
+		}
+	}
+}

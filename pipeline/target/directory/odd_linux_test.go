@@ -75,6 +75,33 @@ func TestACLsComeBackAndInheritedOnesDoNotStay(t *testing.T) {
 	}
 }
 
+// TestAnACLComesBackWhereNoneIsInherited: whom an access list lets in, and whom it keeps out, is the
+// same after a restore, of what is new and of what was there without it.
+func TestAnACLComesBackWhereNoneIsInherited(t *testing.T) {
+	root := t.TempDir()
+	needACL(t, root)
+	must(t, unix.Removexattr(root, defaultACL))
+	tg := open(t, root, directory.Options{})
+	fresh, there, sub := file("fresh", ""), file("there", ""), dir("sub")
+	must(t, write(tg, there, ""))
+	for _, e := range []*entry.Entry{fresh, there, sub} {
+		e.Mode, e.Xattrs = 0o750, []entry.Attribute{{Name: accessACL, Value: acl}}
+	}
+	sub.Xattrs = append(sub.Xattrs, entry.Attribute{Name: defaultACL, Value: acl})
+	must(t, write(tg, fresh, ""))
+	must(t, tg.Finish(ctx, there))
+	must(t, tg.Make(ctx, sub))
+	must(t, tg.Finish(ctx, sub))
+	for _, name := range []string{"fresh", "there", "sub"} {
+		if got := getXattr(filepath.Join(root, name), accessACL); !bytes.Equal(got, acl) {
+			t.Errorf("%s: got the ACL %x, want %x", name, got, acl)
+		}
+	}
+	if got := getXattr(root+"/sub", defaultACL); !bytes.Equal(got, acl) {
+		t.Errorf("sub: got the ACL for what is made in it %x, want %x", got, acl)
+	}
+}
+
 func TestFinishRemovesAttributesThatTheEntryHasNot(t *testing.T) {
 	root := t.TempDir()
 	tg := open(t, root, directory.Options{})
