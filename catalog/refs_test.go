@@ -1,11 +1,45 @@
 package catalog
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 
 	"github.com/packstone/packstone/archive"
 )
+
+// TestDamagedRefsOfTheCacheAreReadAgain: what a snapshot needs is what its record names by its hash,
+// whatever the cache has under that name.
+func TestDamagedRefsOfTheCacheAreReadAgain(t *testing.T) {
+	w := newWorld(t)
+	s := w.begin()
+	pack, refs := w.pack(s, "one")
+	list, err := s.Commit(t.Context(), Content{Snapshot: snapshot(), Packs: []archive.RunPack{pack}, Refs: refs})
+	s.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, err := archive.ParseName(list.Full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache, object := OpenCache(w.cache), archive.Refs.Object(name)
+	stored := get(t, w.store, object)
+	for what, data := range map[string][]byte{"flipped": flip(stored, len(stored)-1), "cut off": stored[:len(stored)/2], "empty": {}} {
+		if err := cache.Write(objectsFolder+"/"+object, data); err != nil {
+			t.Fatal(err)
+		}
+		s := w.begin()
+		got, err := s.repo.LoadRefs(t.Context(), list)
+		s.Close()
+		if err != nil || !got.Equal(refs) {
+			t.Errorf("%s: %v, %v, want what was stored", what, got, err)
+		}
+		if again, err := cache.Read(objectsFolder + "/" + object); err != nil || !bytes.Equal(again, stored) {
+			t.Errorf("%s: the cache has other bytes still, %v", what, err)
+		}
+	}
+}
 
 func TestEachRefsGivesWhatLoadRefsDoes(t *testing.T) {
 	w := newWorld(t)

@@ -53,15 +53,17 @@ func TestADryRunPutsNothingAndCountsWhatABackupWould(t *testing.T) {
 func TestVerifyFindsWhatTheTargetHasSpoiled(t *testing.T) {
 	w := newWorld(t)
 	w.mustBackup(randomSource(3, 20_000, 1))
-	to := newTarget()
-	to.spoil = true
-	var told error
-	result, err := w.restoreTo(to, w.snapshots()[0], 0, restore.Options{Verify: true, Problem: func(_ string, err error) { told = err }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if result.Failed != 3 || result.Restored != 0 || !errors.Is(told, restore.ErrMismatch) {
-		t.Errorf("%d failed, %d restored, told %v; want 3 mismatches", result.Failed, result.Restored, told)
+	spoiled, longer := newTarget(), newTarget()
+	spoiled.spoil, longer.longer = true, true
+	for what, to := range map[string]*fakeTarget{"other bytes": spoiled, "more bytes": longer} {
+		var told error
+		result, err := w.restoreTo(to, w.snapshots()[0], 0, restore.Options{Verify: true, Problem: func(_ string, err error) { told = err }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result.Failed != 3 || result.Restored != 0 || !errors.Is(told, restore.ErrMismatch) {
+			t.Errorf("%s: %d failed, %d restored, told %v; want 3 mismatches", what, result.Failed, result.Restored, told)
+		}
 	}
 	w.check()
 }

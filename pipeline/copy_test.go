@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/packstone/packstone/archive/store/storetest"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/entry"
+	"github.com/packstone/packstone/catalog/forgetest"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/crypto"
 	"github.com/packstone/packstone/pipeline"
@@ -310,6 +312,34 @@ func TestADamagedSnapshotIsNotCopiedAndTheOthersAre(t *testing.T) {
 		c.mustRun(1)
 		c.alike()
 	})
+}
+
+// A copy of a file that has fewer bytes than its tree says would look whole, and come back damaged.
+func TestAFileThatLacksBytesIsNotCopied(t *testing.T) {
+	for _, missing := range []int64{1, -1} {
+		w := newWorld(t)
+		f := forgetest.New(w.store, w.writer)
+		pack, err := f.Pack(t.Context(), "the content of a file")
+		if err != nil {
+			t.Fatal(err)
+		}
+		chunks := slices.Collect(pack.Directory.All(pack.Pack))
+		node := &tree.Node{Entry: entry.Entry{Path: "file", Type: entry.File, Size: int64(chunks[0].Length) + missing}, Chunks: chunks}
+		_, err = f.Commit(t.Context(), forgetest.Snapshot{Host: "host", Set: "set", Source: "source0", Nodes: []*tree.Node{node}, Packs: []archive.RunPack{pack}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, to := range map[string]*world{"cut again": newWorld(t), "taken as it is": w.sharing()} {
+			c := w.copyTo(to)
+			if err := c.run(); err != nil {
+				t.Fatal(err)
+			}
+			if len(c.copied) > 0 || len(c.failures) != 1 || !strings.Contains(c.failures[0], "file has") {
+				t.Errorf("%s, where %d bytes are missing: copied %q, failed %q", name, missing, c.copied, c.failures)
+			}
+			to.check()
+		}
+	}
 }
 
 func TestOldSnapshotsAreCopiedByAWriterThatMayDateBack(t *testing.T) {

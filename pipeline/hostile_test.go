@@ -369,12 +369,16 @@ func TestAChunkIsAsLongAsTheTreeSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	again, err := f.Pack(t.Context(), "the content of a file") // where it is looked for next
+	if err != nil {
+		t.Fatal(err)
+	}
 	chunk := slices.Collect(pack.Directory.All(pack.Pack))[0]
 	for _, length := range []uint32{chunk.Length + 1, chunk.Length - 1, math.MaxUint32} {
 		lie := chunk
 		lie.Length = length
 		node := &tree.Node{Entry: entry.Entry{Path: "file", Type: entry.File, Size: int64(length)}, Chunks: []archive.Chunk{lie}}
-		id, err := f.Commit(t.Context(), forgetest.Snapshot{Host: "host", Set: "set", Source: "source0", Nodes: []*tree.Node{node}, Packs: []archive.RunPack{pack}})
+		id, err := f.Commit(t.Context(), forgetest.Snapshot{Host: "host", Set: "set", Source: "source0", Nodes: []*tree.Node{node}, Packs: []archive.RunPack{pack, again}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -153,6 +153,7 @@ func TestDeleteRemovesWhatWasAbsentAndNothingElse(t *testing.T) {
 		"home/docs/closed/secret", "home/docs/closed/deep/secret", "home/docs/excluded", "home/docs/sub/lost", "home/docs/zz/in", // unknown
 		"home/docs/repo/aaa", "home/docs/repo/config/1", "home/docs/repo/packs/aa/x", "home/docs/repo/zzz", // beside a repository's first file
 		"home/docs/sub/extra/repo/zzz",
+		"home/was", // backed up by its own name, and not there then
 	}
 	for name, open := range places(t) {
 		t.Run(name, func(t *testing.T) {
@@ -166,7 +167,7 @@ func TestDeleteRemovesWhatWasAbsentAndNothingElse(t *testing.T) {
 			all, fetcher := w.known(snapshot)
 			var problems []string
 			o := restore.Options{
-				Delete: true, Roots: pathRoots, Overwrite: restore.OverwriteIfChanged,
+				Delete: true, Roots: append(slices.Clone(pathRoots), "home/was"), Overwrite: restore.OverwriteIfChanged,
 				Problem: func(path string, err error) { problems = append(problems, fmt.Sprintf("%s: %v", path, err)) },
 			}
 			o.DryRun = true
@@ -175,9 +176,14 @@ func TestDeleteRemovesWhatWasAbsentAndNothingElse(t *testing.T) {
 				t.Errorf("a dry run left %d of %d files: %v", got, len(files), err)
 			}
 			o.DryRun = false
-			result, err := restore.New(all, fetcher, to, o).Run(t.Context())
-			if err != nil || len(problems) > 0 || planned.Deleted != result.Deleted {
-				t.Errorf("got %v, problems %q, %d deleted, planned were %d", err, problems, result.Deleted, planned.Deleted)
+			restored := restore.New(all, fetcher, to, o)
+			surplus, err := restored.Survey(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			result, err := restored.Run(t.Context())
+			if err != nil || len(problems) > 0 || planned.Deleted != result.Deleted || surplus.Entries != result.Deleted {
+				t.Errorf("got %v, problems %q, %d deleted, planned were %d, and asked about %d", err, problems, result.Deleted, planned.Deleted, surplus.Entries)
 			}
 			want := slices.Concat(stays, []string{"home/docs/keep", "home/docs/sub/f", "home/one", "home/docs/repo/" + archive.FormatObject, "home/docs/sub/extra/repo/" + archive.FormatObject})
 			slices.SortFunc(want, entry.ComparePaths)

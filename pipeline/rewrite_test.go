@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -252,6 +253,22 @@ func TestASnapshotIsMadeAnewOfWhatWasCopied(t *testing.T) {
 	w.wipe()
 	w.same(0, now)
 	w.clean()
+}
+
+// A later restore with --delete would remove what the backup could not read.
+func TestMarksOfWhatStaysStayInASnapshotMadeAnew(t *testing.T) {
+	w := newWorld(t)
+	src := randomSource(2, 900, 1)
+	src.add("dir/secret", []byte("a"))
+	src.left = map[string]entry.Reason{"dir/closed": entry.Unreadable, "other": entry.Excluded}
+	w.mustBackup(src)
+	if err := w.rewrite(w.store, "secret"); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.unknownIn(w.snapshots()[0]); !maps.Equal(got, src.left) {
+		t.Errorf("got the marks %v, want %v", got, src.left)
+	}
+	w.check()
 }
 
 func TestMarksAndProblemsOfWhatIsLeftOutGoToo(t *testing.T) {

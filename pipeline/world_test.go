@@ -334,6 +334,7 @@ type fakeTarget struct {
 	links  map[string]string
 	traits target.Traits
 	spoil  bool // writes other bytes than it is given
+	longer bool // leaves a byte behind the end of each file
 }
 
 func newTarget() *fakeTarget {
@@ -421,6 +422,9 @@ func (c *createdFile) WriteAt(p []byte, off int64) (int, error) {
 func (c *createdFile) Commit(context.Context) error {
 	c.target.mu.Lock()
 	defer c.target.mu.Unlock()
+	if c.target.longer {
+		c.f.content = append(c.f.content, 0)
+	}
 	c.target.files[c.f.Path] = c.f
 	return nil
 }

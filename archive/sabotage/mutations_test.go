@@ -191,6 +191,11 @@ var mutations = []mutation{
 		map[string]string{"catalog": "TestATombstoneMeans|TestAKeyInUse|TestGarbageInTheWay"},
 	},
 	{
+		"an object of the cache is believed without its hash", "catalog/cache.go",
+		"if hash(data) != want {", "if len(data) == 0 && want != \"\" {",
+		map[string]string{"catalog": "TestDamagedRefs"},
+	},
+	{
 		"a page of the cache is believed without its id", "catalog/pages.go",
 		"archive.ID(p.ids.Sum(page)) == id {", "len(page) > 0 {",
 		map[string]string{"pipeline": "TestADamagedPage"},
@@ -377,6 +382,16 @@ var mutations = []mutation{
 		map[string]string{"pipeline/target/directory": "TestConformance|TestATreeComesBack"},
 	},
 	{
+		"access lists do not come back", "pipeline/target/directory/metadata.go",
+		"\tif acl {\n", "\tif acl && o == nil {\n",
+		map[string]string{"pipeline/target/directory": "TestACLs|TestAnACL"},
+	},
+	{
+		"set-id bits are lost with a change of owner", "pipeline/target/directory/metadata.go",
+		"|| changed && mode&setIDs != 0) {", ") {",
+		map[string]string{"pipeline/target/directory": "TestAFileThatGets"},
+	},
+	{
 		"set-id bits lend the rights of the wrong owner", "pipeline/target/directory/metadata.go",
 		"\tif !owned {\n", "\tif !owned && changed {\n",
 		map[string]string{"pipeline/target/directory": "TestWhatBelongs"},
@@ -392,9 +407,54 @@ var mutations = []mutation{
 		map[string]string{"pipeline/target/directory": "TestLinksInTheTarget|TestADirectoryThatBecomes"},
 	},
 	{
+		"--delete removes what lies outside its paths", "pipeline/restore/surplus.go",
+		"case above.unknown, !p.scope.inside(f.Path), f.own != nil,", "case above.unknown, f.own != nil,",
+		map[string]string{"pipeline": "TestDeleteRemoves"},
+	},
+	{
+		"--delete removes a repository", "pipeline/restore/restore.go",
+		"r.doomed.without(r.repositories)", "_ = r.repositories",
+		map[string]string{"pipeline": "TestDeleteRemoves"},
+	},
+	{
+		"--delete counts what lies in a repository", "pipeline/restore/surplus.go",
+		"l.unknown, l.doomed = true, 0", "l.doomed = 0",
+		map[string]string{"pipeline": "TestDeleteRemoves"},
+	},
+	{
 		"--verify reads nothing", "pipeline/restore/verify.go",
 		"return k == len(*buffer) && archive.ID(r.fetch.IDs.Sum(*buffer)) == c.ID, nil", "return k == len(*buffer), nil",
 		map[string]string{"pipeline": "TestVerifyFinds"},
+	},
+	{
+		"--verify takes a file that is too long", "pipeline/restore/verify.go",
+		"file.ReadAt(beyond[:], offset); k > 0 {", "file.ReadAt(beyond[:], offset); k < 0 {",
+		map[string]string{"pipeline": "TestVerifyFinds"},
+	},
+	{
+		"a large file is put together from what is there unseen", "pipeline/restore/reuse.go",
+		"return *buffer, n == len(*buffer) && archive.ID(r.fetch.IDs.Sum(*buffer)) == c.ID", "return *buffer, n == len(*buffer)",
+		map[string]string{"pipeline": "TestARestoreOver"},
+	},
+	{
+		"a chunk of another length is taken from elsewhere", "pipeline/fetch/elsewhere.go",
+		"|| other.Length != c.Length {", "{",
+		map[string]string{"pipeline": "TestAChunkIs"},
+	},
+	{
+		"a file is longer than its chunks", "pipeline/restore/write.go",
+		"if err := n.CheckContent(); err != nil {", "if err := n.CheckContent(); err != nil && n.Size > 1<<30 {",
+		map[string]string{"pipeline": "TestAFileThatIsLonger"},
+	},
+	{
+		"a copy that lacks something takes the place of what is overwritten", "pipeline/platform/safety.go",
+		"if !s.Complete() {", "if !s.Complete() && len(s.Sources) == 0 {",
+		map[string]string{"cmd/packstone": "TestScripts/^(platform-safety)$"},
+	},
+	{
+		"what was there is dropped before its name is free", "pipeline/platform/swap.go",
+		"if err := swap.Exchange(ctx, before, p.Database.Fresh); err != nil {", "if err := swap.Exchange(ctx, \"\", p.Database.Fresh); err != nil {",
+		map[string]string{"cmd/packstone": "TestScripts/^(platform)$"},
 	},
 
 	// Check, repair, copy, rewrite.
@@ -405,7 +465,7 @@ var mutations = []mutation{
 	},
 	{
 		"check reads no trees", "pipeline/check/check.go",
-		"c.checkTrees, c.sortHealed", "c.sortHealed",
+		"c.checkTrees, c.tellLost", "c.tellLost",
 		map[string]string{"pipeline": "TestAnyFlippedByte|TestAFileThatIsLonger|TestACheckOfMany|TestRefsOfALater"},
 	},
 	{
@@ -418,12 +478,92 @@ var mutations = []mutation{
 		"if !named(now.refs, page.Chunk.Place) {", "if page.Chunk.Place.Pack == nil && !named(now.refs, page.Chunk.Place) {",
 		map[string]string{"pipeline": "TestACheckOfMany|TestRefsOfALater|Test.*Refs"},
 	},
+	{
+		"a missing pack is not found", "pipeline/check/check.go",
+		"\tcase !there:\n", "\tcase !there && pack != nil:\n",
+		map[string]string{"pipeline": "TestAMirror|Test.*Missing|TestACheck"},
+	},
+	{
+		"a pack that proved damaged stays verified", "pipeline/check/attest.go",
+		"there[t.said] = c.isThere(name) && !c.report.Bad[name]", "there[t.said] = c.isThere(name)",
+		map[string]string{"pipeline": "Test.*Verif|Test.*Attest|TestNights"},
+	},
+	{
+		"a copy takes what has changed for the same", "pipeline/copy/original.go",
+		"return c.now == nil || c.now.Path != path, nil", "return c.now == nil || path != \"\", nil",
+		map[string]string{"pipeline": "TestACopy|TestGenerated"},
+	},
+	{
+		"a copy does not know what its original could not read", "pipeline/copy/original.go",
+		"source.Leave(w.to, n.Path, n.Unknown)", "_ = n.Unknown",
+		map[string]string{"pipeline": "TestACopy|Test.*Mark"},
+	},
+	{
+		"a copy that lacks bytes of a file is made", "pipeline/backup/copied.go",
+		"case out.size != it.node.Size:", "case out.size > it.node.Size:",
+		map[string]string{"pipeline": "TestAFileThatLacks"},
+	},
+	{
+		"a snapshot that is made anew forgets what was not read", "pipeline/rewrite/make.go",
+		"tree.OpenOptions{Marks: true}).All(ctx, \"\")", "tree.OpenOptions{}).All(ctx, \"\")",
+		map[string]string{"pipeline": "TestMarks"},
+	},
+	{
+		"a snapshot that is made anew names not all that it needs", "pipeline/rewrite/make.go",
+		"AddNeeds(ctx, m.refs); err != nil {", "AddNeeds(ctx, &archive.RefSet{}); err != nil {",
+		map[string]string{"pipeline": "TestWhatIsLeftOutOfSnapshots|TestASnapshotIsMadeAnew"},
+	},
 
 	// Databases.
+	{
+		"tables of PostgreSQL are read at different moments", "pipeline/database/postgres/source.go",
+		`"SET TRANSACTION SNAPSHOT '"+s.snapshot+"'"`, `"SELECT '"+s.snapshot+"'"`,
+		map[string]string{"pipeline/database/postgres": "TestWhatComesAfter"},
+	},
+	{
+		"an empty text of PostgreSQL comes back as null", "pipeline/database/postgres/textout.go",
+		"case string(data) == `\\N`:", "case string(data) == `\\N`, len(data) == 0:",
+		map[string]string{"pipeline/database/postgres": "TestText|TestPostgresInto"},
+	},
+	{
+		"the year of a time before Christ loses its sign", "pipeline/database/postgres/textout.go",
+		"*scratch = append(*scratch, f[len(text):]...)", "_ = text",
+		map[string]string{"pipeline/database/postgres": "TestText|TestPostgresInto|TestPostgresThrough"},
+	},
+	{
+		"a counter of PostgreSQL gives out a number twice", "pipeline/database/postgres/source.go",
+		"q.Last, q.Called = *last, true", "q.Last, q.Called = *last, false",
+		map[string]string{"pipeline/database/postgres": "TestPostgresInto|TestPostgresThrough"},
+	},
+	{
+		"tables of MariaDB are read at different moments", "pipeline/database/mysql/source.go",
+		"\"START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY\"", "\"START TRANSACTION READ ONLY\"",
+		map[string]string{"pipeline/database/mysql": "TestParallelReaders"},
+	},
+	{
+		"the last digits of a float of MariaDB are lost", "pipeline/database/mysql/rows.go",
+		"name += \"*1e0\"", "name += \"\"",
+		map[string]string{"pipeline/database/mysql": "TestValues|TestMariaDBPasses|TestNeutralCopy"},
+	},
+	{
+		"a last batch of one row is dropped", "pipeline/database/sqlengine/rows.go",
+		"if batch.Len() == 0 {", "if batch.Len() < 2 {",
+		map[string]string{"pipeline/database/sqlengine": "Test", "pipeline/database/oracle": "Test", "pipeline/database/sqlserver": "Test"},
+	},
+	{
+		"a row of MariaDB is dropped at the end of a table", "pipeline/database/mysql/rows.go",
+		"if err != nil || batch.Len() == 0 {", "if err != nil || batch.Len() < 2 {",
+		map[string]string{"pipeline/database/mysql": "TestTheLastRows"},
+	},
 	{
 		"altered rows come back", "pipeline/database/rows/read.go",
 		"|| r.digest != sum.Digest() {", "{",
 		map[string]string{"pipeline/database/rows": "TestAltered"},
+	},
+	{
+		"what was written to a database is not compared", "pipeline/database/convert/finish.go",
+		"wrong[i] = echo.Differs(t.ID(), want.Echo)", "_, wrong[i] = want, echo.Differs(t.ID(), echo)",
+		map[string]string{"pipeline/database/convert": "TestACopyThatReads", "pipeline/database/oracle": "TestAWrongCopy"},
 	},
 	{
 		"zeros that belong to a time are cut off", "pipeline/database/sqlite/encoding.go",
@@ -431,8 +571,47 @@ var mutations = []mutation{
 		map[string]string{"pipeline/database/sqlite": "TestSQLitePasses|TestPortable|TestPagesHold"},
 	},
 	{
+		"a decimal loses digits without a word", "pipeline/database/sqlite/encoding.go",
+		"if !bytes.Equal(c.scratch, text) {", "if len(c.scratch) == 0 && !bytes.Equal(c.scratch, text) {",
+		map[string]string{"pipeline/database/sqlite": "TestADecimalThat"},
+	},
+	{
+		"the next number of a SQLite table was given before", "pipeline/database/sqlite/target.go",
+		"l.name, q.Next()-1); err != nil {", "l.name, q.Next()-2); err != nil {",
+		map[string]string{"pipeline/database/sqlite": "TestSQLitePasses|TestNumbers|TestPortable"},
+	},
+	{
 		"a password is printed with an error", "pipeline/database/location.go",
 		"l.String() + \": \" + l.scrub(err.Error())", "l.String() + \": \" + err.Error()",
 		map[string]string{"pipeline/database": "TestLocations|TestPassword"},
+	},
+
+	// The lake.
+	{
+		"parts of two contents become one object", "pipeline/remote/s3/read.go",
+		"r.ref.ETag = r.object.ETag", "_ = r.object.ETag",
+		map[string]string{"pipeline/source/lake": "TestAnObject"},
+	},
+	{
+		"an object that ended early counts as read", "pipeline/source/lake/open.go",
+		"if f.reader.Offset() != o.Size {", "if f.reader.Offset() > o.Size {",
+		map[string]string{"pipeline/source/lake": "TestAnObject"},
+	},
+	{
+		"an object that lacks a part counts as stored", "pipeline/remote/s3/put.go",
+		"if there.Size != size {", "if there.Size > size {",
+		map[string]string{"pipeline/remote/s3": "TestAnObjectOfParts"},
+	},
+
+	// What is told.
+	{
+		"a backup that missed files ends with 0", "cmd/packstone/backup.go",
+		"return exitWith(exitMissing, \"%s missing or changed during the backup (listed above)\"", "return exitWith(exitDone, \"%s missing or changed during the backup (listed above)\"",
+		map[string]string{"cmd/packstone": "TestScripts/^(unreadable)$"},
+	},
+	{
+		"a restore that lacks entries ends with 0", "cmd/packstone/restorerun.go",
+		"return exitWith(exitMissing, \"%s not restored (listed above)\"", "return exitWith(exitDone, \"%s not restored (listed above)\"",
+		map[string]string{"cmd/packstone": "TestScripts/^(restore-refused|damage|restore-unknown)$"},
 	},
 }

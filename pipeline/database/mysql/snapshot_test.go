@@ -96,6 +96,19 @@ func TestParallelReadersSeeOneMoment(t *testing.T) {
 	}
 }
 
+// TestTheLastRowsOfATableAreRead: rows go on in batches, of which the last has what is left.
+func TestTheLastRowsOfATableAreRead(t *testing.T) {
+	at := mysqltest.Database(t)
+	mysqltest.Exec(t, at, "CREATE TABLE one (n INT); INSERT INTO one VALUES (1); CREATE TABLE none (n INT); CREATE TABLE two (n INT); INSERT INTO two VALUES (1), (2)")
+	src := openSource(t, at, database.SourceOptions{})
+	defer src.Close()
+	for table, want := range map[string]int{"none": 0, "one": 1, "two": 2} {
+		if n := count(t, src, table); n != want {
+			t.Errorf("%s: %d rows, want %d", table, n, want)
+		}
+	}
+}
+
 // waitForMore waits until the table a has more than so many rows.
 func waitForMore(t testing.TB, at database.Location, than int) {
 	t.Helper()

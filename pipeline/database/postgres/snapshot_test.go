@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/database/databasetest"
 	"github.com/packstone/packstone/pipeline/database/postgres"
 	"github.com/packstone/packstone/pipeline/database/postgres/postgrestest"
 )
@@ -157,4 +158,19 @@ func TestATableForWhichSomebodyWaitsIsReadAllTheSame(t *testing.T) {
 		t.Error(err)
 	}
 	<-done
+}
+
+// TestWhatComesAfterTheSnapshotIsInNoTable: tables are read by several connections, each of which
+// connects when its table has its turn.
+func TestWhatComesAfterTheSnapshotIsInNoTable(t *testing.T) {
+	url := postgrestest.Database(t)
+	postgrestest.Exec(t, url, "CREATE TABLE one (a int); CREATE TABLE two (a int); INSERT INTO one VALUES (1); INSERT INTO two VALUES (1)")
+	src := databasetest.From(t, postgres.Driver{}, url, database.SourceOptions{Jobs: 2})
+	defer src.Close()
+	postgrestest.Exec(t, url, "INSERT INTO one VALUES (2); INSERT INTO two VALUES (2)")
+	for _, table := range []string{"public.one", "public.two"} {
+		if n := count(t, src, table); n != 1 {
+			t.Errorf("%s: %d rows, want the one that was there", table, n)
+		}
+	}
 }

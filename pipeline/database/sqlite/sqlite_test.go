@@ -351,3 +351,19 @@ func FuzzDamagedFile(f *testing.F) {
 		}
 	})
 }
+
+// TestADecimalThatSQLiteWouldRoundIsRefused: a number keeps only so many digits, and an amount of
+// money would come back as another one.
+func TestADecimalThatSQLiteWouldRoundIsRefused(t *testing.T) {
+	table := &database.Table{Name: "bills", Columns: []*database.Column{{Name: "amount", Type: database.Type{Kind: database.Decimal, Precision: 10, Scale: 2}}}}
+	for text, fits := range map[string]bool{"-0.10": true, "99999999.99": true, "0.125": false, "12345678901234567890.01": false} {
+		src := &databasetest.Source{
+			Model: &database.Schema{Engine: "memory", Tables: []*database.Table{table}},
+			Data:  map[string][][]database.Cell{"bills": {{databasetest.Text(text)}}},
+		}
+		_, err := databasetest.Into(t, sqlite.Driver{}, newFile(t), src, convert.Options{NoVerify: true})
+		if fits && err != nil || !fits && (!errors.Is(err, database.ErrValue) || !strings.Contains(err.Error(), text)) {
+			t.Errorf("%s: got %v, fits: %v", text, err, fits)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -159,6 +160,27 @@ func TestAnObjectReplacedWhileItIsReadIsNeverMixed(t *testing.T) {
 	server.Fault = nil
 	if got, err := sourcetest.Read(s, e); err != nil || bytes.Count(got, got[:1]) != 40<<20 {
 		t.Errorf("at rest: got %d bytes, %v, want 40 MiB of one kind", len(got), err)
+	}
+}
+
+// TestAnObjectThatIsNotReadToItsEndIsNotRead: what ends early would become a whole file.
+func TestAnObjectThatIsNotReadToItsEndIsNotRead(t *testing.T) {
+	server := stub.Start(t)
+	server.Put("a", []byte("content"))
+	s := openLake(t, server.Address(), stubKeys, lake.Options{})
+	e := sourcetest.Walk(t, s).Find("a")
+	for n, whole := range map[int]bool{0: false, 3: false, 7: true} {
+		f, err := s.Open(context.Background(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(f, make([]byte, n)); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Finish(e); whole && err != nil || !whole && !errors.Is(err, source.ErrChanged) {
+			t.Errorf("after %d of 7 bytes: got %v", n, err)
+		}
+		f.Close()
 	}
 }
 
