@@ -456,6 +456,26 @@ var mutations = []mutation{
 		"if err := swap.Exchange(ctx, before, p.Database.Fresh); err != nil {", "if err := swap.Exchange(ctx, \"\", p.Database.Fresh); err != nil {",
 		map[string]string{"cmd/packstone": "TestScripts/^(platform)$"},
 	},
+	{
+		"an undo leaves what came where nothing was", "pipeline/platform/undo.go",
+		"removed, err := place.clear(ctx, spot.Before)", "removed, err := uint64(0), ctx.Err()",
+		map[string]string{"cmd/packstone": "TestScripts/^(platform)$"},
+	},
+	{
+		"an undo does not keep the restored database", "pipeline/platform/undo.go",
+		"swap.Exchange(ctx, p.Database.Undone, before)", "swap.Exchange(ctx, \"\", before)",
+		map[string]string{"cmd/packstone": "TestScripts/^(platform|platform-engines)$"},
+	},
+	{
+		"a capability that the snapshot lacks stays", "pipeline/target/directory/metadata.go",
+		" || name == capability", "",
+		map[string]string{"pipeline/target/directory": "TestACapability"},
+	},
+	{
+		"files of a restore that runs are taken for leftovers", "pipeline/target/directory/temporary.go",
+		"return err == nil && free, nil", "return err == nil && (free || true), nil",
+		map[string]string{"pipeline/target/directory": "TestLeftovers"},
+	},
 
 	// Check, repair, copy, rewrite.
 	{
@@ -613,5 +633,55 @@ var mutations = []mutation{
 		"a restore that lacks entries ends with 0", "cmd/packstone/restorerun.go",
 		"return exitWith(exitMissing, \"%s not restored (listed above)\"", "return exitWith(exitDone, \"%s not restored (listed above)\"",
 		map[string]string{"cmd/packstone": "TestScripts/^(restore-refused|damage|restore-unknown)$"},
+	},
+	{
+		"a check that finds damage ends with 0", "cmd/packstone/check.go",
+		"exitWith(exitIntegrity, \"found %s (listed above); packstone repair", "exitWith(exitDone, \"found %s (listed above); packstone repair",
+		map[string]string{"cmd/packstone": "TestScripts/^(damage)$"},
+	},
+	{
+		"a copy that leaves out what is damaged ends with 0", "cmd/packstone/copy.go",
+		"exitWith(exitIntegrity, \"%s damaged, and not copied", "exitWith(exitDone, \"%s damaged, and not copied",
+		map[string]string{"cmd/packstone": "TestScripts/^(copy)$"},
+	},
+	{
+		"a restore that leaves out damaged files ends with 0", "cmd/packstone/restorerun.go",
+		"exitWith(exitIntegrity, \"%s not restored, since", "exitWith(exitDone, \"%s not restored, since",
+		map[string]string{"cmd/packstone": "TestScripts/^(damage)$"},
+	},
+	{
+		"tables that differ end with 0", "cmd/packstone/dbdiff.go",
+		"exitWith(exitIntegrity, \"%s of %d differ\"", "exitWith(exitDone, \"%s of %d differ\"",
+		map[string]string{"cmd/packstone": "TestScripts/^(db-diff)$"},
+	},
+	{
+		"a late backup ends with 0", "cmd/packstone/status.go",
+		"exitWith(exitMissing, \"late: %s\"", "exitWith(exitDone, \"late: %s\"",
+		map[string]string{"cmd/packstone": "TestScripts/^(watch)$"},
+	},
+	{
+		"a repair that leaves problems ends with 0", "cmd/packstone/repair.go",
+		"exitWith(exitIntegrity, \"%s left (listed above)\"", "exitWith(exitDone, \"%s left (listed above)\"",
+		map[string]string{"cmd/packstone": "TestScripts/^(repair)$"},
+	},
+	{
+		"sources that do not fit together end with 0", "cmd/packstone/backup.go",
+		"exitWith(exitDrill, \"the sources do not fit", "exitWith(exitDone, \"the sources do not fit",
+		map[string]string{"cmd/packstone": "TestScripts/^(references)$"},
+	},
+	{
+		"a tar that lacks attributes ends with 0", "cmd/packstone/dump.go",
+		"exitWith(exitMissing, \"%s not in the tar", "exitWith(exitDone, \"%s not in the tar",
+		map[string]string{"cmd/packstone": "TestScripts/^(dump-attributes)$"},
+	},
+	{
+		"a restore without all metadata ends with 0", "cmd/packstone/restorerun.go",
+		"exitWith(exitMissing, \"%s restored without all", "exitWith(exitDone, \"%s restored without all",
+		map[string]string{"cmd/packstone": "TestScripts/^(restore-metadata)$"},
+	},
+	{
+		"files that were lost to an undo are not told by its end", "cmd/packstone/restoreplatform.go",
+		"exitWith(exitMissing, \"files of %s were overwritten", "exitWith(exitDone, \"files of %s were overwritten",
+		map[string]string{"cmd/packstone": "TestScripts/^(platform-safety)$"},
 	},
 }

@@ -197,8 +197,14 @@ func TestLeftoversOfAKilledRunAreRemovedButNotThoseOfARunningOne(t *testing.T) {
 	if err := looking.Make(ctx, dir("x")); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("make in a target to be read only: got %v, want a refusal", err)
 	}
+	alive := slices.DeleteFunc(names(t, root), func(name string) bool { return slices.Contains(dead, name) })
 	if got := paths(t, open(t, root, directory.Options{})); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+	for _, name := range alive {
+		if _, err := os.Lstat(filepath.Join(root, name)); err != nil {
+			t.Errorf("what is no leftover is gone: %v", err)
+		}
 	}
 	for _, name := range dead {
 		if _, err := os.Lstat(filepath.Join(root, name)); !errors.Is(err, fs.ErrNotExist) {
