@@ -59,7 +59,7 @@ alerts: ## the examples of alerts and the metrics, as Prometheus' own checker of
 	$(GO) test -count=1 -v -run TestPromtool ./cmd/internal/metrics
 
 soak: tools ## tests that run for long, for hours: they print what they counted; SOAK_HOURS bounds the histories
-	GO=$(GO) .ci/soak
+	SOAK_HOURS='$(SOAK_HOURS)' FUZZ_TIME='$(FUZZ_TIME)' GO=$(GO) .ci/soak
 
 compose: build tools ## docker-compose.yml on a real engine, with images that are made here
 	command -v dockerd >/dev/null || apt-get install -y --no-install-recommends docker.io docker-compose debootstrap iptables iproute2

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"pgregory.net/rapid"
@@ -93,10 +94,12 @@ func (h *chronicle) run(s *step) {
 	h.steps++
 	number := h.steps
 	client, through := h.client(s.Weather)
+	var inner visit
 	if s.During != nil {
-		client.During(s.At, func() { h.run(s.During) })
+		client.During(s.At, func() { inner.run(func() { h.run(s.During) }) })
 	}
 	err := h.act(s, through, rand.New(rand.NewPCG(s.Seed, 5)), number)
+	inner.end()
 	if err != nil {
 		h.refused++
 	}
@@ -104,6 +107,35 @@ func (h *chronicle) run(s *step) {
 		h.breaks("step %d, %s, in calm weather: %w", number, s, err)
 	}
 	time.Sleep(time.Second)
+}
+
+// visit is a step in the middle of another one, which may be given up meanwhile, and does not wait
+// for its calls then.
+type visit struct {
+	mu      sync.Mutex
+	over    bool
+	running sync.WaitGroup
+}
+
+// run does something, unless end was called.
+func (v *visit) run(do func()) {
+	v.mu.Lock()
+	if v.over {
+		v.mu.Unlock()
+		return
+	}
+	v.running.Add(1)
+	v.mu.Unlock()
+	defer v.running.Done()
+	do()
+}
+
+// end waits until what runs is done.
+func (v *visit) end() {
+	v.mu.Lock()
+	v.over = true
+	v.mu.Unlock()
+	v.running.Wait()
 }
 
 // expected reports whether an operation may refuse its work though all calls succeed.
