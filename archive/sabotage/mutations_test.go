@@ -485,7 +485,7 @@ var mutations = []mutation{
 	},
 	{
 		"check reads no trees", "pipeline/check/check.go",
-		"c.checkTrees, c.tellLost,", "c.tellLost,",
+		"c.checkTrees, c.sortHealed", "c.sortHealed",
 		map[string]string{"pipeline": "TestAnyFlippedByte|TestAFileThatIsLonger|TestACheckOfMany|TestRefsOfALater"},
 	},
 	{

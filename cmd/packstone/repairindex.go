@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/machine"
@@ -43,10 +44,19 @@ func (a *app) repairIndex(ctx context.Context) error {
 	return err
 }
 
-// relist carries a plan out.
+// relist carries a plan out, with the key of the owner or of a collector on whom hosts rely.
 func (a *app) relist(ctx context.Context, repo *catalog.Repository, plan *check.Rebuild) error {
-	by, err := a.mover(ctx, repo)
+	by, err := a.Decider(repo)
 	if err != nil {
+		return err
+	}
+	if err := repo.MayMove(by); err != nil {
+		return fmt.Errorf("%w: use the owner's key, or a collector made with packstone key collector add NAME --repack", err)
+	}
+	if err := a.letForget(ctx, repo, by); err != nil {
+		return err
+	}
+	if err := repo.LetMove(ctx, by); err != nil {
 		return err
 	}
 	return plan.Run(ctx, by)

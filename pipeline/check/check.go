@@ -51,7 +51,6 @@ type Report struct {
 	Unused                               uint64    // packs that no index names: leftovers of interrupted runs
 	UnusedBytes                          uint64
 	Findings                             []Finding
-	Lost                                 []Lost                // what findings about packs are about, as far as records say where it lay
 	Healed                               []Finding             // packs and index runs that are damaged or missing, and of which others have all that is needed
 	Bad                                  map[archive.Name]bool // packs that are damaged, missing or cut short, healed or not
 	Unchecked                            []string              // what could not be checked with the keys at hand
@@ -67,7 +66,7 @@ type check struct {
 	report   *Report
 	present  map[packKey]*archive.Pack // packs in the store, as the listing tells them
 	closed   bool                      // no key at hand opens some of the index runs
-	unlisted int                       // packs that are needed, and that no index run lists on which all rely who need them
+	unlisted int                       // packs that are needed and that no index run at hand lists
 	refs     *catalog.RefsReader
 
 	snapshots []*catalog.Snapshot
@@ -76,14 +75,6 @@ type check struct {
 	verified  map[uint64]*catalog.Verified        // by domain; by this run too, when it has said so
 	sound     map[uint64][]archive.VerifiedPack   // by domain; that this run has read since it has said so last
 	read      map[archive.Name]bool               // packs that this run has begun to read
-
-	needed  *archive.RefSet       // what records that count need, where it is now
-	users   users                 // whose records these are
-	proven  map[archive.Name]bool // packs that this run has read, and that have what the index says
-	moves   *catalog.Moves        // nil: not known
-	unclear bool                  // more may be needed: some of it cannot be read
-	spots   map[archive.ID][]Spot // of damaged chunks
-	strays  []Lost                // chunks of trees that no index run lists
 
 	mu      sync.Mutex
 	damaged map[archive.ID][]int // chunk → findings
@@ -98,7 +89,7 @@ func Run(ctx context.Context, repo *catalog.Repository, o Options) (*Report, err
 	defer func() { c.index.Close() }()
 	for _, step := range []func(context.Context) error{
 		c.checkLog, c.accuse, c.openSnapshots, c.listPacks, c.checkIndex, c.readVerified, c.countUnused, c.checkRefs, c.checkContent, c.findElsewhere,
-		c.checkTrees, c.tellLost, c.sortHealed, c.noteBorrowed,
+		c.checkTrees, c.sortHealed, c.noteBorrowed,
 	} {
 		if err := step(ctx); err != nil {
 			return c.report, err
@@ -119,7 +110,7 @@ func newCheck(repo *catalog.Repository, o Options) *check {
 		repo: repo, o: o, index: repo.NewIndex(), report: &Report{Bad: map[archive.Name]bool{}}, hurt: map[int][]archive.ID{},
 		present: map[packKey]*archive.Pack{}, refs: repo.RefsReader(), damaged: map[archive.ID][]int{},
 		heard: map[archive.Name]*testimony{}, verified: map[uint64]*catalog.Verified{}, sound: map[uint64][]archive.VerifiedPack{}, borrowed: map[borrowing]map[archive.Name]bool{},
-		read: map[archive.Name]bool{}, spots: map[archive.ID][]Spot{}, users: users{}, proven: map[archive.Name]bool{},
+		read: map[archive.Name]bool{},
 	}
 }
 
@@ -225,30 +216,25 @@ func (c *check) countUnused(ctx context.Context) error {
 // index.
 func (c *check) checkRefs(ctx context.Context) error {
 	superseded := c.log.Superseded()
-	c.needed, c.unclear = &archive.RefSet{}, c.closed
+	needed := &archive.RefSet{}
 	records := slices.SortedStableFunc(slices.Values(c.log.Records), func(a, b *catalog.Record) int { return catalog.CompareRefs(a.Refs, b.Refs) })
 	records = slices.DeleteFunc(records, func(rec *catalog.Record) bool { return !c.log.Live(rec, superseded) || c.isClosed(rec) })
 	c.refs.Ahead(ctx, records)
 	for _, rec := range records {
 		set, err := c.refs.Load(ctx, rec.Refs)
-		if away := c.note(ctx, rec.Name(), err); away != nil {
-			return away
+		if err := c.note(ctx, rec.Name(), err); err != nil {
+			return err
 		}
 		if err == nil {
-			c.needed.Union(set)
-			c.users.add(rec.Lane.Writer, set)
+			needed.Union(set)
 			c.borrow(rec, set)
 		}
-		c.unclear = c.unclear || err != nil
 	}
 	moves, err := c.repo.ReadMoves(ctx, c.log, true)
 	if err != nil {
-		c.unclear = true
 		return c.note(ctx, "what was moved", err)
 	}
-	c.moves, c.needed = moves, moves.Now(c.needed)
-	c.users.move(moves)
-	for ref := range c.needed.All() {
+	for ref := range moves.Now(needed).All() {
 		if err := c.checkRef(ctx, ref); err != nil {
 			return err
 		}
@@ -263,9 +249,8 @@ func (c *check) checkRef(ctx context.Context, ref archive.Ref) error {
 	object := ref.Kind.Object(ref.Name)
 	pack, there := c.present[packKey{ref.Kind, ref.Name}]
 	known, indexed, err := c.index.Pack(ctx, ref.Name)
-	if !indexed || !c.credit(c.users.of(packKey{ref.Kind, ref.Name}), ref.Name) {
+	if !indexed {
 		c.unlisted++
-		known.Directory = nil // nobody who needs it relies on that
 	}
 	switch {
 	case err != nil:
@@ -304,6 +289,23 @@ func (c *check) hurts(finding int, ids ...archive.ID) {
 		c.damaged[id] = append(c.damaged[id], finding)
 	}
 	c.hurt[finding] = append(c.hurt[finding], ids...)
+}
+
+// findElsewhere removes from the damaged chunks those that are also in a sound pack.
+func (c *check) findElsewhere(ctx context.Context) error {
+	for id := range c.damaged {
+		places, err := c.index.Places(ctx, id)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(places, func(other archive.Chunk) bool {
+			pack := other.Place.Pack
+			return c.present[packKey{pack.Kind, pack.Name}] != nil && !c.report.Bad[pack.Name]
+		}) {
+			delete(c.damaged, id)
+		}
+	}
+	return nil
 }
 
 // isReplaced reports whether a finding is about an index run that is lost or damaged, and other runs

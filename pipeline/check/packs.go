@@ -124,7 +124,6 @@ func (c *check) checkPack(ctx context.Context, readers *readers, listed *archive
 	}
 	if len(problems) == 0 {
 		if known {
-			c.isProven(listed.Name)
 			c.isSound(pack, domain, at)
 		}
 		return nil

@@ -19,7 +19,7 @@ import (
 
 // Rebuild makes index runs again that are lost or damaged, from the packs that they listed.
 type Rebuild struct {
-	Unlisted uint64    // packs that records name, that are there, and that no index run lists on which all rely who name them
+	Unlisted uint64    // packs that records name, that are there, and that no index run at hand lists
 	Bytes    uint64    // of these
 	Listed   uint64    // packs that Run has listed again
 	Gone     uint64    // packs that were collected meanwhile
@@ -27,8 +27,7 @@ type Rebuild struct {
 
 	check  *check
 	packs  []*archive.Pack
-	needed map[packKey]bool               // by snapshots, and by runs that are interrupted
-	lost   map[archive.ID][]archive.Chunk // what these need of packs that are gone: at its places
+	needed map[packKey]bool // by snapshots, and by runs that are interrupted
 
 	mu     sync.Mutex
 	found  map[uint64][]archive.RunPack // by domain; that are not yet listed
@@ -66,7 +65,7 @@ func (r *Rebuild) plan(ctx context.Context) (err error) {
 	if c.log, err = c.repo.ReadLog(ctx); err != nil {
 		return err
 	}
-	if err := errors.Join(c.listPacks(ctx), c.checkIndex(ctx), c.readVerified(ctx)); err != nil {
+	if err := errors.Join(c.listPacks(ctx), c.checkIndex(ctx)); err != nil {
 		return err
 	}
 	named, err := r.readRefs(ctx)
@@ -82,13 +81,14 @@ func (r *Rebuild) plan(ctx context.Context) (err error) {
 		if listed == nil || avoid[key.name] {
 			continue
 		}
-		if !c.credit(c.users.of(key), key.name) {
+		known, err := c.index.HasPack(ctx, key.name)
+		if err != nil {
+			return err
+		}
+		if !known {
 			r.packs = append(r.packs, listed)
 			r.Bytes += uint64(listed.Size)
 		}
-	}
-	if err := r.findSpares(ctx, avoid); err != nil {
-		return err
 	}
 	r.Unlisted = uint64(len(r.packs))
 	slices.SortFunc(r.packs, func(a, b *archive.Pack) int { return slices.Compare(a.Name[:], b.Name[:]) })
@@ -116,9 +116,6 @@ func (r *Rebuild) readRefs(ctx context.Context) (map[packKey]bool, error) {
 			continue
 		}
 		all.Union(set)
-		if rec.Kind != catalog.Moved {
-			c.users.add(rec.Lane.Writer, set)
-		}
 		if needs[rec] {
 			needed.Union(set)
 		}
@@ -127,14 +124,10 @@ func (r *Rebuild) readRefs(ctx context.Context) (map[packKey]bool, error) {
 	moves, err := c.repo.ReadMoves(ctx, c.log, true)
 	if err == nil {
 		now = moves.Now(&needed)
-		c.users.move(moves)
 	} else if err := r.leave(ctx, "what was moved", err); err != nil {
 		return nil, err
 	}
 	r.needed = packsIn(now)
-	if err := r.findLost(ctx, now); err != nil {
-		return nil, err
-	}
 	named := packsIn(&all)
 	maps.Copy(named, r.needed)
 	return named, nil
@@ -322,12 +315,11 @@ func (r *Rebuild) publishOnce(ctx context.Context, by crypto.Signer, domain uint
 	if len(kept) == 0 {
 		err = session.GiveUp(ctx, nil)
 	} else {
-		err = session.Move(ctx, catalog.MoveOut{Domain: domain, Packs: kept, From: r.replaced(kept)})
+		err = session.Move(ctx, catalog.MoveOut{Domain: domain, Packs: kept})
 	}
 	if err != nil {
 		return err
 	}
-	r.forgetLost(kept)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.Listed += uint64(len(kept))

@@ -44,8 +44,7 @@ type treeWalk struct {
 	loads   map[uint64]tree.Load // by domain
 	recent  fetch.RecentPages
 	decoded tree.Cache
-	of      *catalog.Snapshot // the snapshot before, or this one
-	name    string            // of the source that is read in full
+	of      *catalog.Snapshot // the snapshot before
 	last    map[string]*sound // of the snapshots of the same set: by source
 }
 
@@ -109,7 +108,6 @@ func (w *treeWalk) source(ctx context.Context, s *catalog.Snapshot, source *cata
 	}
 	found := len(w.report.Findings)
 	now.needs = newNeeds()
-	w.name = source.Name
 	if err := w.whole(ctx, s.ID.String()[:8]+":"+source.Name, now); err != nil {
 		return err
 	}
@@ -172,7 +170,7 @@ func (w *treeWalk) node(ctx context.Context, place string, node *tree.Node, now 
 		now.needs.addAll(node)
 	}
 	w.nameHurt(name, node)
-	return w.locate(ctx, node, len(wrong) > 0)
+	return nil
 }
 
 // wrong returns what is wrong with a file's content, each kind of fault once.

@@ -251,6 +251,7 @@ func TestGetAsksForItsRange(t *testing.T) {
 func TestBrokenBodyIsUnreachable(t *testing.T) {
 	for name, client := range dialects(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "1000")
+		w.Header().Set("ETag", `"e"`)
 		w.Header().Set("Last-Modified", "Fri, 20 Nov 2026 14:00:00 GMT")
 		_, _ = w.Write(make([]byte, 500)) // and the connection ends
 	}) {
@@ -396,7 +397,8 @@ func TestAnErrorWithoutEndIsCutOff(t *testing.T) {
 		want   error
 	}{
 		{403, `<Error><Code>AccessDenied</Code><Message>`, store.ErrDenied},
-		{404, `<html>`, store.ErrNotExist},
+		{404, `<Error><Code>NoSuchKey</Code><Message>`, store.ErrNotExist},
+		{404, `<html>`, store.ErrInvalid},
 		{503, `<Error><Code>SlowDown</Code><Message>`, store.ErrUnreachable},
 	} {
 		var sent atomic.Int64

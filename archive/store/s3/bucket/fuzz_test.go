@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/archive/store/s3/bucket"
@@ -107,6 +108,9 @@ func FuzzAnswers(f *testing.F) {
 	})
 }
 
+// answered are calls that a status of success without content answers.
+var answered = map[string]bool{"remove one": true, "remove version": true, "lock": true, "thaw": true}
+
 // calls are what is asked of a server.
 var calls = map[string]func(c *bucket.Client) error{
 	"list":     func(c *bucket.Client) error { return few(c, bucket.Query{Prefix: "some/"}) },
@@ -130,6 +134,22 @@ var calls = map[string]func(c *bucket.Client) error{
 		_, err := c.Expiry(context.Background())
 		return err
 	},
+	"remove one": func(c *bucket.Client) error { return c.Remove(context.Background(), "a") },
+	"remove version": func(c *bucket.Client) error {
+		return c.RemoveVersion(context.Background(), bucket.Ref{Key: "a", Version: "v"})
+	},
+	"lock": func(c *bucket.Client) error {
+		return c.SetLock(context.Background(), bucket.Ref{Key: "a", Version: "v"}, store.Lock{Mode: store.Governance, Until: time.Unix(1e9, 0)}, false)
+	},
+	"lock of": func(c *bucket.Client) error {
+		_, err := c.LockOf(context.Background(), bucket.Ref{Key: "a", Version: "v"})
+		return err
+	},
+	"protection": func(c *bucket.Client) error {
+		_, err := c.Protection(context.Background())
+		return err
+	},
+	"thaw":   func(c *bucket.Client) error { return c.Thaw(context.Background(), "a", store.Thaw{}) },
 	"remove": func(c *bucket.Client) error { return c.Remove(context.Background(), "a", "b") },
 	"begin": func(c *bucket.Client) error {
 		_, err := c.Begin(context.Background(), "key", bucket.PutOptions{})
@@ -152,14 +172,16 @@ func TestAnAnswerThatTellsNothingIsNotTakenForAnEmptyOne(t *testing.T) {
 	}{
 		{200, ""}, {200, "<html><body>Log in</body></html>"}, {200, "<!DOCTYPE html><html><body>Log in<br/></body></html>"}, {200, `{"error": "log in"}`},
 		{202, ""}, {204, ""}, {206, "<g/>"}, {203, "<html/>"}, {302, "<html/>"},
+		{404, "<html><body>Not Found</body></html>"}, {200, "<script>location='/login'</script>"},
+		{200, `<?xml version="1.0" encoding="ISO-8859-1"?><html/>`},
 		{200, "<Error><Code>InternalError</Code><Message>no</Message></Error>"},
 	} {
 		p.status, p.body = answer.status, []byte(answer.body)
 		for address, c := range clients {
-			for _, name := range []string{"list", "folder", "versions", "tags", "versioned", "remove", "begin", "complete"} {
+			for name, call := range calls {
 				p.asked = 0
-				if err := calls[name](c); err == nil {
-					t.Errorf("%s of %s takes status %d and %q for an answer", name, address, answer.status, answer.body)
+				if err := call(c); err == nil && (len(answer.body) > 0 || !answered[name]) || errors.Is(err, store.ErrNotExist) {
+					t.Errorf("%s of %s takes status %d and %q for an answer: %v", name, address, answer.status, answer.body, err)
 				}
 			}
 		}

@@ -8,70 +8,123 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/packstone/packstone/archive/store"
 )
 
-// plausible returns why an answer of success is none of S3. A proxy, or a page that asks for a
-// log-in, answers everything, and the libraries take what they do not know for an answer without
-// content: a listing without objects, a removal without failures, an object that is stored.
+// plausible returns why an answer is none of S3. A proxy, or a page that asks for a log-in, answers
+// everything, and the libraries take what they do not know for an answer without content: a listing
+// without objects, a removal without failures, an object that is stored, or is not there.
 func plausible(r *http.Request, answer *http.Response) error {
-	if answer.StatusCode >= http.StatusMultipleChoices {
-		return nil
-	}
 	content, query := r.Context().Value(contentKey{}) != nil, r.URL.Query()
-	if whole := answer.StatusCode == http.StatusOK; !whole && !(content && answer.StatusCode == http.StatusPartialContent) && !short(r.Method, query) {
-		return strange(r, answer, "has this status")
-	}
 	switch {
-	case content, short(r.Method, query):
+	case answer.StatusCode == http.StatusNotFound:
+		return hasNothingBut(r, answer, "Error")
+	case answer.StatusCode >= http.StatusMultipleChoices:
 		return nil
-	case r.Method == http.MethodHead, r.Method == http.MethodPut:
-		return hasTag(r, answer)
+	case answer.StatusCode == http.StatusPartialContent && !content:
+		return strange(r, answer, "has this status")
+	case r.Method == http.MethodDelete, query.Has("restore"), r.Method == http.MethodPut && query.Has("retention"):
+		return hasNothingBut(r, answer, "Error")
+	case answer.StatusCode != http.StatusOK && !(content && answer.StatusCode == http.StatusPartialContent):
+		return strange(r, answer, "has this status")
+	case content:
+		return isAsked(r, answer)
+	case r.Method == http.MethodHead:
+		return isObject(r, answer)
+	case r.Method == http.MethodPut:
+		return errors.Join(hasTag(r, answer), hasNothingBut(r, answer))
 	}
-	return hasRoot(r, answer, rootOf(r.Method, query))
+	return hasRoot(r, answer, rootOf(r.Method, query)...)
 }
 
-// short reports whether a request is answered by its status alone.
-func short(method string, query url.Values) bool {
-	return method == http.MethodDelete || query.Has("restore") || method == http.MethodPut && query.Has("retention")
-}
-
-// hasTag wants the ETag that every object has.
-func hasTag(r *http.Request, answer *http.Response) error {
-	if answer.Header.Get("ETag") == "" {
-		return strange(r, answer, "has no ETag")
+// isAsked wants the object that was asked for, if the request says which one.
+func isAsked(r *http.Request, answer *http.Response) error {
+	if want := r.Header.Get("If-Match"); want != "" && bare(answer.Header.Get("ETag")) != bare(want) {
+		return strange(r, answer, "has another ETag than was asked for")
+	}
+	if want := r.URL.Query().Get("versionId"); want != "" && answer.Header.Get("X-Amz-Version-Id") != want {
+		return hasTag(r, answer)
 	}
 	return nil
 }
 
-// rootOf is the element that an answer consists of; empty if any will do.
-func rootOf(method string, query url.Values) string {
+func bare(tag string) string { return strings.Trim(tag, `"`) }
+
+// isObject wants what only S3 says of an object. Some servers know no ETag of a file that was put on
+// their disk by others.
+func isObject(r *http.Request, answer *http.Response) error {
+	for name := range answer.Header {
+		if strings.HasPrefix(name, "X-Amz-") {
+			return nil
+		}
+	}
+	return hasTag(r, answer)
+}
+
+// hasTag wants the ETag that every object has. Frameworks add weak ones to pages.
+func hasTag(r *http.Request, answer *http.Response) error {
+	if tag := answer.Header.Get("ETag"); tag == "" || strings.HasPrefix(tag, "W/") {
+		return strange(r, answer, "has no ETag of an object")
+	}
+	return nil
+}
+
+// hasNothingBut wants no content, or one of the elements: any of S3, if none is named.
+func hasNothingBut(r *http.Request, answer *http.Response, elements ...string) error {
+	begin := make([]byte, 1)
+	n, err := io.ReadFull(answer.Body, begin)
+	again(answer, begin[:n])
+	if n == 0 {
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		return err
+	}
+	return hasRoot(r, answer, elements...)
+}
+
+// again has what was read of an answer read again.
+func again(answer *http.Response, read []byte) {
+	answer.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(read), answer.Body), answer.Body}
+}
+
+// rootOf are the elements of which one is the answer; none if any will do.
+func rootOf(method string, query url.Values) []string {
 	switch {
 	case query.Has("versions"):
-		return "ListVersionsResult"
+		return []string{"ListVersionsResult", "ListBucketResult"} // as some servers say
 	case query.Has("list-type"):
-		return "ListBucketResult"
+		return []string{"ListBucketResult"}
 	case query.Has("delete"):
-		return "DeleteResult"
+		return []string{"DeleteResult"}
 	case query.Has("uploads") && method == http.MethodPost:
-		return "InitiateMultipartUploadResult"
+		return []string{"InitiateMultipartUploadResult"}
 	case query.Has("uploadId") && method == http.MethodPost:
-		return "CompleteMultipartUploadResult"
+		return []string{"CompleteMultipartUploadResult"}
+	case query.Has("versioning"):
+		return []string{"VersioningConfiguration"}
+	case query.Has("lifecycle"):
+		return []string{"LifecycleConfiguration"}
+	case query.Has("tagging"):
+		return []string{"Tagging"}
+	case query.Has("object-lock"):
+		return []string{"ObjectLockConfiguration"}
 	}
-	return ""
+	return nil
 }
 
 // hasRoot reads an answer up to its first element, and has that read again. A server that has begun
 // to answer may find an error then, under the status of success.
-func hasRoot(r *http.Request, answer *http.Response, want string) error {
+func hasRoot(r *http.Request, answer *http.Response, want ...string) error {
 	var seen bytes.Buffer
 	name, err := firstElement(io.TeeReader(answer.Body, &seen))
-	answer.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(&seen, answer.Body), answer.Body}
+	again(answer, seen.Bytes())
 	var syntax *xml.SyntaxError
 	switch {
 	case errors.Is(err, io.EOF), errors.As(err, &syntax):
@@ -79,16 +132,25 @@ func hasRoot(r *http.Request, answer *http.Response, want string) error {
 	case err != nil:
 		return err
 	case name == "Error":
-		answer.StatusCode = http.StatusInternalServerError
-	case want != "" && name != want, strings.EqualFold(name, "html"):
+		if answer.StatusCode < http.StatusMultipleChoices {
+			answer.StatusCode = http.StatusInternalServerError
+		}
+	case len(want) > 0 && !slices.Contains(want, name), isPage(name):
 		return strange(r, answer, fmt.Sprintf("is <%s>", name))
 	}
 	return nil
 }
 
+// isPage reports whether an element is one of HTML.
+func isPage(name string) bool {
+	return slices.Contains([]string{"html", "head", "body", "script", "title", "meta", "div", "p"}, strings.ToLower(name))
+}
+
 // firstElement returns the name of the first element.
 func firstElement(text io.Reader) (string, error) {
-	for d := xml.NewDecoder(text); ; {
+	d := xml.NewDecoder(text)
+	d.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil } // names are ASCII
+	for {
 		token, err := d.RawToken()
 		if err != nil {
 			return "", err
