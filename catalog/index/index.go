@@ -82,11 +82,11 @@ func (x *Index) Close() {
 	}
 }
 
-// Add adds packs. Nobody may change their directories afterwards.
+// Add adds packs. Nobody may change their directories afterwards. It waits for no load: while there is
+// one, what is too much for memory stays there until the next packs are added.
 func (x *Index) Add(packs ...archive.RunPack) {
 	x.add(packs)
-	if x.outgrown() {
-		x.loading.Lock()
+	if x.outgrown() && x.loading.try() {
 		defer x.loading.Unlock()
 		x.spill(context.Background())
 	}
@@ -337,7 +337,7 @@ func (x *Index) ask(ctx context.Context, question func(disk *tables.Set) error) 
 		if !errors.Is(err, tables.ErrDamaged) {
 			return err
 		}
-		if err = x.lost(disk, err); !errors.Is(err, tables.ErrDamaged) {
+		if err = x.lost(ctx, disk, err); !errors.Is(err, tables.ErrDamaged) {
 			return err
 		}
 		x.drop(ctx, disk, try == rebuilds)

@@ -502,7 +502,27 @@ func TestWhoWaitsUntilAnotherHasLoadedWaitsNoLongerThanItsContext(t *testing.T) 
 		if _, err := x.WantVouched(ctx, run, nil); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("WantVouched: got %v, want that the time is over", err)
 		}
+		if err := x.lost(ctx, nil, tables.ErrDamaged); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("lost: got %v, want that the time is over", err)
+		}
 		x.Publish(ctx, run[0], nil)
 		close(away)
 	})
+}
+
+func TestWhoAddsPacksDoesNotWaitUntilAnotherHasLoaded(t *testing.T) {
+	w := newLibrary(t)
+	x := w.spilling(t.TempDir())
+	x.loading.Lock()
+	x.Add(scaleRunPack(0), scaleRunPack(1))
+	if n := x.hot.Len(); n <= x.most {
+		t.Errorf("%d chunks in memory while the index is loaded, want all", n)
+	}
+	x.loading.Unlock()
+	x.Add(scaleRunPack(2))
+	if n := x.hot.Len(); n > x.most {
+		t.Errorf("%d chunks in memory after that, want %d at most", n, x.most)
+	}
+	w.packs = 3
+	w.verify(x)
 }

@@ -60,9 +60,12 @@ func (x *Index) spill(ctx context.Context) {
 	}
 }
 
-// lost turns damage of private tables into an error, since they cannot be rebuilt.
-func (x *Index) lost(damaged *tables.Set, err error) error {
-	x.loading.Lock()
+// lost turns damage of private tables into an error, since they cannot be rebuilt. If ctx ends first,
+// its error says so.
+func (x *Index) lost(ctx context.Context, damaged *tables.Set, err error) error {
+	if err := x.loading.wait(ctx); err != nil {
+		return err
+	}
 	defer x.loading.Unlock()
 	if x.private == "" || x.disk != damaged || !errors.Is(err, tables.ErrDamaged) {
 		return err

@@ -14,6 +14,16 @@ func (t turn) Lock() { t <- struct{}{} }
 // Unlock implements sync.Locker.
 func (t turn) Unlock() { <-t }
 
+// try is Lock, unless somebody else has the turn.
+func (t turn) try() bool {
+	select {
+	case t <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
 // wait is Lock, unless ctx ends before.
 func (t turn) wait(ctx context.Context) error {
 	select {

@@ -67,6 +67,7 @@ type Set struct {
 
 	Newest    time.Time     // of the newest complete snapshot that no tripwire marked
 	Snapshots int           // how many there are, of any kind
+	Counted   bool          // Snapshots is known
 	MaxAge    time.Duration // 0: no bound is set
 	Watched   time.Time     // since when it is to be backed up by itself here; zero: it is not, or nobody knows
 	Next      time.Time     // when the set runs next

@@ -38,7 +38,7 @@ func TestTheVerdictNamesTheGravestThing(t *testing.T) {
 		{"failed, then interrupted", with(func(s *health.Set) { failed(s); s.Last.Outcome = health.Interrupted }), health.Failed, "interrupted"},
 		{"interrupted", with(func(s *health.Set) { s.Last.Outcome = health.Interrupted }), health.Protected, ""},
 		{"something is missing", with(func(s *health.Set) { s.Last.Outcome, s.Last.Cause = health.Missing, "2 files" }), health.Incomplete, "2 files"},
-		{"nothing is complete", health.Set{Name: "s", Snapshots: 2}, health.Incomplete, "complete"},
+		{"snapshots, of which nothing is known but their number", health.Set{Name: "s", Snapshots: 2, Counted: true}, health.Never, "never"},
 		{"tripped", with(func(s *health.Set) { s.Tripped, s.TripCause = true, "files -40%" }), health.Tripped, "-40%"},
 		{"the last drill failed", with(func(s *health.Set) { s.DrillFault = "2 differences" }), health.Undrilled, "2 differences"},
 		{"a drill and a backup failed", with(func(s *health.Set) { failed(s); s.DrillFault = "2 differences" }), health.Failed, "no route"},

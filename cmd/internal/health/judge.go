@@ -31,8 +31,6 @@ func verdict(s Set, now time.Time) (state State, since time.Time, cause string) 
 		return Undrilled, s.DrillFaultSince, s.DrillFault
 	case s.Last.Outcome == Missing:
 		return Incomplete, s.faultSince(), s.Last.Cause
-	case s.Newest.IsZero() && s.Snapshots > 0:
-		return Incomplete, s.faultSince(), "no snapshot is complete"
 	case s.Newest.IsZero():
 		return Never, time.Time{}, "it has never been backed up"
 	}

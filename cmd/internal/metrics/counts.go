@@ -23,24 +23,22 @@ func OpenCounts(path string) (c *Counts, err error) {
 	return c, memo.Recall(path, &c.of)
 }
 
-// Add stores how many snapshots a repository has, by set. Of other sets what was known stays.
-func (c *Counts) Add(repository string, counted map[string]int) error {
+// Replace stores how many snapshots a repository has, by set. Of other sets nothing is known any more.
+func (c *Counts) Replace(repository string, counted map[string]int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.of[repository] == nil {
-		c.of[repository] = map[string]int{}
-	}
-	for set, n := range counted {
-		c.of[repository][set] = n
-	}
+	c.of[repository] = counted
 	return memo.Remember(c.path, c.of)
 }
 
-// Fill adds to a set how many snapshots it has in that of these repositories which has most of them.
+// Fill adds to a set how many snapshots it has in that of these repositories which has most of them. A
+// set that was counted in none stays as it is.
 func (c *Counts) Fill(s *health.Set, repositories []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, name := range repositories {
-		s.Snapshots = max(s.Snapshots, c.of[name][s.Name])
+		if n, known := c.of[name][s.Name]; known {
+			s.Snapshots, s.Counted = max(s.Snapshots, n), true
+		}
 	}
 }

@@ -13,12 +13,12 @@ func TestHowManySnapshotsThereAreIsKnownUntilTheyAreCountedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, counted := range []map[string]int{{"a": 3, "b": 1}, {"b": 2}} {
-		if err := c.Add("near", counted); err != nil {
+	for _, counted := range []map[string]int{{"a": 3, "b": 1, "c": 4}, {"a": 3, "b": 0}} { // of c it is not known any more
+		if err := c.Replace("near", counted); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := c.Add("far", map[string]int{"a": 5}); err != nil {
+	if err := c.Replace("far", map[string]int{"a": 5}); err != nil {
 		t.Fatal(err)
 	}
 	again, err := OpenCounts(path) // after the process has ended
@@ -26,14 +26,18 @@ func TestHowManySnapshotsThereAreIsKnownUntilTheyAreCountedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {
-		set  string
-		in   []string
-		want int
-	}{{"a", []string{"near"}, 3}, {"b", []string{"near"}, 2}, {"a", []string{"near", "far"}, 5}, {"unknown", []string{"near"}, 0}, {"a", nil, 0}} {
+		set   string
+		in    []string
+		want  int
+		known bool
+	}{
+		{"a", []string{"near"}, 3, true}, {"b", []string{"near"}, 0, true}, {"c", []string{"near", "far"}, 0, false},
+		{"a", []string{"near", "far"}, 5, true}, {"unknown", []string{"near"}, 0, false}, {"a", nil, 0, false},
+	} {
 		s := health.Set{Name: test.set}
 		again.Fill(&s, test.in)
-		if s.Snapshots != test.want {
-			t.Errorf("%s in %v: %d, want %d", test.set, test.in, s.Snapshots, test.want)
+		if s.Snapshots != test.want || s.Counted != test.known {
+			t.Errorf("%s in %v: %d, %v, want %d, %v", test.set, test.in, s.Snapshots, s.Counted, test.want, test.known)
 		}
 	}
 }

@@ -102,7 +102,7 @@ var gauges = []gauge{
 	{describe("drill_rpo_seconds", "How old the oldest source was when that drill began.", ofSet...),
 		func(s *health.Set) (float64, bool) { return s.DrillRPO.Seconds(), s.DrillRTO > 0 }},
 	{describe("snapshots", "How many snapshots there are.", ofSet...),
-		func(s *health.Set) (float64, bool) { return float64(s.Snapshots), s.Snapshots > 0 }},
+		func(s *health.Set) (float64, bool) { return float64(s.Snapshots), s.Counted }},
 	{describe("failures_in_a_row", "How many runs have failed, one after the other, up to now.", ofSet...),
 		func(s *health.Set) (float64, bool) { return float64(s.Failures), true }},
 	ofRun("timestamp_seconds", "When the last run began.", func(r *health.Run) float64 { t, _ := seconds(r.Start); return t }),

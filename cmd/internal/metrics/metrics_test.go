@@ -23,9 +23,9 @@ var now = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 // facts are of a set that is well, one that is not, and one with a name that nobody should have.
 func facts() metrics.Facts {
 	run := health.Run{Start: now.Add(-2 * time.Hour), Duration: 90 * time.Second, Outcome: health.Done, BytesRead: 100, BytesAdded: 50, BytesStored: 25, Files: 7}
-	good := health.Set{Name: "platform", Host: "p1", Newest: now.Add(-2 * time.Hour), MaxAge: 26 * time.Hour, Last: run, LastSuccess: run.End(), Snapshots: 3, Next: now.Add(time.Hour),
+	good := health.Set{Name: "platform", Host: "p1", Newest: now.Add(-2 * time.Hour), MaxAge: 26 * time.Hour, Last: run, LastSuccess: run.End(), Snapshots: 3, Counted: true, Next: now.Add(time.Hour),
 		Drilled: now.Add(-time.Hour), DrillTook: time.Minute, DrillRPO: 2 * time.Hour, DrillRTO: 40 * time.Second}
-	bad := health.Set{Name: "bad\xff\"\n", Host: "p2", Newest: now.Add(-30 * time.Hour), MaxAge: 26 * time.Hour, Snapshots: 1}
+	bad := health.Set{Name: "bad\xff\"\n", Host: "p2", Newest: now.Add(-30 * time.Hour), MaxAge: 26 * time.Hour, Counted: true}
 	return metrics.Facts{
 		Sets:     []health.Set{health.Judge(good, now), health.Judge(bad, now), health.Judge(good, now), health.Judge(health.Set{Name: "new", Host: "p1"}, now)},
 		Failures: []metrics.Failures{{Set: "platform", Host: "p1", Kind: metrics.KindOf(8), Count: 2}},
@@ -58,6 +58,8 @@ func TestMetricsShowWhatIsKnownAndNothingElse(t *testing.T) {
 		`packstone_newest_complete_age_seconds{host="p1",set="platform"} 7200`,
 		`packstone_newest_complete_timestamp_seconds{host="p1",set="platform"} 1.7959464e+09`,
 		`packstone_state{host="p1",set="platform",state="protected"} 1`,
+		`packstone_snapshots{host="p1",set="platform"} 3`,
+		`packstone_snapshots{host="p2",set="bad` + "\uFFFD" + `\"\n"} 0`,
 		`packstone_drill_passed{host="p1",set="platform"} 1`,
 		`packstone_drill_rto_seconds{host="p1",set="platform"} 40`,
 		`packstone_drill_rpo_seconds{host="p1",set="platform"} 7200`,
@@ -72,7 +74,7 @@ func TestMetricsShowWhatIsKnownAndNothingElse(t *testing.T) {
 			t.Errorf("lacks %s", line)
 		}
 	}
-	for _, unknown := range []string{`last_run_files{host="p2"`, `newest_complete_age_seconds{host="p1",set="new"`, `verified_timestamp_seconds{host`} {
+	for _, unknown := range []string{`last_run_files{host="p2"`, `packstone_snapshots{host="p1",set="new"`, `newest_complete_age_seconds{host="p1",set="new"`, `verified_timestamp_seconds{host`} {
 		if strings.Contains(body, unknown) {
 			t.Errorf("shows %s, of which nothing is known", unknown)
 		}

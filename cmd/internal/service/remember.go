@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,7 +58,7 @@ func (s *Service) changed(ctx context.Context) {
 	}
 	for i := range sets {
 		s.drills.Fill(&sets[i])
-		s.counts.Fill(&sets[i], s.Machine.RepositoriesOf(s.settings))
+		s.counts.Fill(&sets[i], s.whereTo(s.settings, sets[i].Name))
 	}
 	facts := s.factsOf(sets, now)
 	s.facts.Store(facts)
@@ -68,6 +69,12 @@ func (s *Service) changed(ctx context.Context) {
 		}
 	}
 	s.reporter.Report(ctx, s.settings, s.Machine.RepositoriesOf(s.settings), s.daemon.Jobs, now)
+}
+
+// whereTo are the repositories that a set goes to by settings.
+func (s *Service) whereTo(settings *config.Config, set string) []string {
+	goes := settings.Sets[set]
+	return slices.DeleteFunc(s.Machine.RepositoriesOf(settings), func(name string) bool { return !goes.GoesTo(name) })
 }
 
 func (s *Service) factsOf(sets []health.Set, now time.Time) *metrics.Facts {
@@ -113,9 +120,8 @@ const measureTime = time.Minute
 // What fails here fails nothing else.
 func (s *Service) measure(ctx context.Context, j daemon.Job) {
 	settings := s.running
-	set := settings.Sets[j.Set]
-	for _, name := range s.Machine.RepositoriesOf(settings) {
-		if !set.GoesTo(name) || s.sizes.Known(name, time.Now()) || ctx.Err() != nil {
+	for _, name := range s.whereTo(settings, j.Set) {
+		if s.sizes.Known(name, time.Now()) || ctx.Err() != nil {
 			continue
 		}
 		size, known, err := s.sizeOf(ctx, name, settings)
@@ -132,14 +138,13 @@ func (s *Service) measure(ctx context.Context, j daemon.Job) {
 // fails nothing else: the metrics tell what was known before.
 func (s *Service) count(ctx context.Context, j daemon.Job) {
 	settings := s.running
-	set := settings.Sets[j.Set]
-	for _, name := range s.Machine.RepositoriesOf(settings) {
-		if !set.GoesTo(name) || ctx.Err() != nil {
-			continue
+	for _, name := range s.whereTo(settings, j.Set) {
+		if ctx.Err() != nil {
+			return
 		}
 		counted, err := s.countIn(ctx, name, settings)
 		if err == nil {
-			err = s.counts.Add(name, counted)
+			err = s.counts.Replace(name, counted)
 		}
 		if err != nil && ctx.Err() == nil {
 			s.say("could not count the snapshots in %s for the metrics: %v", s.addressOf(name), err)

@@ -231,7 +231,7 @@ func (s *Service) job(ctx context.Context, j daemon.Job) daemon.Result {
 	if r.Code == exitcode.Done && j.Resizes() {
 		s.measure(ctx, j)
 	}
-	if j.Adds() || j.Kind == daemon.Forget {
+	if done := r.Code == exitcode.Done || r.Code == exitcode.Missing; done && (j.Adds() || j.Kind == daemon.Forget) {
 		s.count(ctx, j)
 	}
 	if r.RTO > 0 {

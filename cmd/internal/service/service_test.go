@@ -164,3 +164,46 @@ func TestOfItsOwnSetsTheServiceKnowsMost(t *testing.T) {
 		t.Errorf("of others it shows %q, want %q", got[1].State, want.State)
 	}
 }
+
+// once lets the service do what is due, with what counts.json held before, and returns its only set.
+func (d *desk) once(t *testing.T, settings, counts string) health.Set {
+	t.Helper()
+	if err := d.open(t, settings); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Own(); err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	file := strings.TrimSuffix(d.Machine.HistoryPath(d.path), ".db") + "-counts.json"
+	if err := os.WriteFile(file, []byte(counts), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var known *exitcode.Error
+	if err := d.Once(t.Context()); err != nil && (!errors.As(err, &known) || known.Code != d.code) {
+		t.Fatal(err)
+	}
+	sets := d.facts.Load().Sets
+	if len(sets) != 1 {
+		t.Fatalf("sets: %v\n%s", sets, &d.said)
+	}
+	return sets[0]
+}
+
+func TestSnapshotsAreCountedAfterABackupThatWasDone(t *testing.T) {
+	for code, want := range map[int]int{exitcode.Done: 0, exitcode.Missing: 0, exitcode.Failed: 7, exitcode.Integrity: 7} {
+		d := desk{code: code}
+		if s := d.once(t, scheduled, `{"": {"platform": 7}}`); s.Snapshots != want || !s.Counted {
+			t.Errorf("after a backup that ended with %d: %d, %v, want %d\n%s", code, s.Snapshots, s.Counted, want, &d.said)
+		}
+	}
+}
+
+func TestWhereASetNoLongerGoesItsSnapshotsDoNotCount(t *testing.T) {
+	settings := strings.NewReplacer("repository: %s/repository", "repositories:\n  near: {url: %s/repository}\n  far: {url: /nowhere}",
+		"sources: [files]", "sources: [files], to: [near]").Replace(scheduled)
+	d := desk{code: exitcode.Failed}
+	if s := d.once(t, settings, `{"near": {"platform": 3}, "far": {"platform": 9}}`); s.Snapshots != 3 {
+		t.Errorf("it has %d snapshots, want the 3 where it goes", s.Snapshots)
+	}
+}

@@ -158,8 +158,14 @@ func (s *swap) setAside(aside string, instead bool) error {
 	return errors.Join(moveBeside(s.path, s.file(aside)), s.sync()) // else a loss of power could leave neither name
 }
 
-// sync has the names in the folder on the disk.
-func (s *swap) sync() error { return disk.SyncDirectory(filepath.Dir(s.path)) }
+// sync has the names in the folder on the disk. Who may not read the folder cannot do so, and may
+// have renamed files in it all the same.
+func (s *swap) sync() error {
+	if err := disk.SyncDirectory(filepath.Dir(s.path)); !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return nil
+}
 
 // dress gives a file owner and mode of the one that it replaces, else the owner of the folder.
 func (s *swap) dress(fresh, aside string) error {
