@@ -3,6 +3,7 @@
 package memo
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -22,6 +23,9 @@ func Recall(path string, v any) error {
 	}
 	if err != nil {
 		return err
+	}
+	if string(bytes.TrimSpace(text)) == "null" {
+		return nil // it would make a map that nothing can be put into
 	}
 	return json.Unmarshal(text, v)
 }

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -38,6 +39,19 @@ func TestHowManySnapshotsThereAreIsKnownUntilTheyAreCountedAgain(t *testing.T) {
 		again.Fill(&s, test.in)
 		if s.Snapshots != test.want || s.Counted != test.known {
 			t.Errorf("%s in %v: %d, %v, want %d, %v", test.set, test.in, s.Snapshots, s.Counted, test.want, test.known)
+		}
+	}
+}
+
+func TestAFileOfCountsThatSaysNothingIsReplaced(t *testing.T) {
+	for _, text := range []string{"null", "{", ""} {
+		path := filepath.Join(t.TempDir(), "counts.json")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, _ := OpenCounts(path)
+		if err := c.Replace("near", map[string]int{"a": 3}); err != nil {
+			t.Errorf("%q: %v", text, err)
 		}
 	}
 }
