@@ -112,24 +112,25 @@ func (l *Log) Authors() map[archive.Name][]string {
 // What one index run lists at most. It is encoded in memory, and one that is too large cannot be
 // read; the largest pack alone is within the limit of the format.
 const (
-	runPacks  = 2048
-	runWeight = 1 << 18 // of chunks, frames and packs, some dozen bytes each
+	RunPacks  = 2048
+	RunWeight = 1 << 18 // of chunks, frames and packs, some dozen bytes each
 )
 
-func weigh(p archive.RunPack) int { return 1 + len(p.Directory.IDs) + len(p.Directory.Frames) }
+// Weigh returns how much of RunWeight a pack takes.
+func Weigh(p archive.RunPack) int { return 1 + len(p.Directory.IDs) + len(p.Directory.Frames) }
 
 // readableRuns divides packs among index runs that are not too large, in their order.
 func readableRuns(packs []archive.RunPack) iter.Seq[[]archive.RunPack] {
 	return func(yield func([]archive.RunPack) bool) {
 		from, weight := 0, 0
 		for i, p := range packs {
-			if i > from && (weight+weigh(p) > runWeight || i-from >= runPacks) {
+			if i > from && (weight+Weigh(p) > RunWeight || i-from >= RunPacks) {
 				if !yield(packs[from:i:i]) {
 					return
 				}
 				from, weight = i, 0
 			}
-			weight += weigh(p)
+			weight += Weigh(p)
 		}
 		if from < len(packs) {
 			yield(packs[from:])

@@ -22,7 +22,7 @@ func TestNoIndexRunIsTooLargeToBeRead(t *testing.T) {
 	listed, runs := 0, 0
 	for run := range readableRuns(packs) {
 		listed, runs = listed+len(run), runs+1
-		if size := len(archive.EncodeRun(run)); size > store.MaxObject/4 || len(run) > runPacks {
+		if size := len(archive.EncodeRun(run)); size > store.MaxObject/4 || len(run) > RunPacks {
 			t.Errorf("a run of %d packs has %d bytes", len(run), size)
 		}
 	}
@@ -36,7 +36,7 @@ func TestNoIndexRunIsTooLargeToBeRead(t *testing.T) {
 }
 
 // fineChunks is how many chunks a fine pack has: fewRuns+1 of them are too much for one index run.
-const fineChunks = runWeight/(fewRuns+1) + 1
+const fineChunks = RunWeight/(fewRuns+1) + 1
 
 // finePack uploads a pack of very many small chunks.
 func (w *world) finePack(s *Session, number int) (archive.RunPack, *archive.RefSet) {

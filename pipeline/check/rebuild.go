@@ -35,14 +35,6 @@ type Rebuild struct {
 	since  time.Time                    // when the first of these could be
 }
 
-// What gathers until it is published: an interruption loses what was not.
-const (
-	manyPacks  = 2048
-	manyWeight = 1 << 18 // of chunks, frames and packs, some dozen bytes each
-)
-
-func weigh(p archive.RunPack) int { return 1 + len(p.Directory.IDs) + len(p.Directory.Frames) }
-
 // PlanRebuild finds the packs to be listed again. It reads index runs and refs, but no packs. It
 // needs an identity; the caller must close the plan.
 func PlanRebuild(ctx context.Context, repo *catalog.Repository, o Options) (*Rebuild, error) {
@@ -200,7 +192,8 @@ func (r *Rebuild) read(ctx context.Context, readers *readers, by crypto.Signer) 
 	return g.Wait()
 }
 
-// hasMany reports whether so much has been read that it is published at once.
+// hasMany reports whether so much has been read that it is published at once: a whole index run, or
+// what an interruption would lose.
 func (r *Rebuild) hasMany(now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -208,7 +201,7 @@ func (r *Rebuild) hasMany(now time.Time) bool {
 	for _, found := range r.found {
 		packs += len(found)
 	}
-	return packs >= manyPacks || r.weight >= manyWeight || packs > 0 && now.Sub(r.since) > attestEvery
+	return packs >= catalog.RunPacks || r.weight >= catalog.RunWeight || packs > 0 && now.Sub(r.since) > attestEvery
 }
 
 func (r *Rebuild) readPack(ctx context.Context, readers *readers, listed *archive.Pack) error {
@@ -218,7 +211,7 @@ func (r *Rebuild) readPack(ctx context.Context, readers *readers, listed *archiv
 	switch {
 	case err == nil:
 		r.found[domain] = append(r.found[domain], pack)
-		r.weight += weigh(pack)
+		r.weight += catalog.Weigh(pack)
 		return nil
 	case errors.Is(err, store.ErrNotExist) && !r.needed[packKey{listed.Kind, listed.Name}] && ctx.Err() == nil:
 		r.Gone++
