@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -153,6 +155,9 @@ func (m *Moves) Left(pack archive.Name, chunks archive.Bitmap) bool {
 	return false
 }
 
+// IsLeft reports whether chunks were copied out of a pack.
+func (m *Moves) IsLeft(pack archive.Name) bool { return len(m.of[pack]) > 0 }
+
 // touch reports whether some chunks of refs were moved.
 func (m *Moves) touch(refs *archive.RefSet) bool {
 	if len(m.of) == 0 {
@@ -164,6 +169,37 @@ func (m *Moves) touch(refs *archive.RefSet) bool {
 		}
 	}
 	return false
+}
+
+// Copied is a chunk at its old place, and the slot of its copy.
+type Copied struct {
+	From archive.Chunk
+	To   *archive.Slot
+}
+
+// MovedPacks returns what was copied, by the packs that it lay in. It leaves out copies that have no
+// place yet.
+func MovedPacks(copies []Copied) (list []archive.MovedPack) {
+	of := map[archive.Name]*archive.MovedPack{}
+	for _, c := range copies {
+		now, sealed := c.To.Chunk()
+		if !sealed {
+			continue
+		}
+		pack := c.From.Place.Pack
+		if of[pack.Name] == nil {
+			of[pack.Name] = &archive.MovedPack{Kind: pack.Kind, Name: pack.Name}
+		}
+		of[pack.Name].Chunks = append(of[pack.Name].Chunks, archive.MovedChunk{Ordinal: c.From.Place.Ordinal, To: now.Place.Pack.Name, At: now.Place.Ordinal})
+	}
+	for _, p := range of {
+		slices.SortFunc(p.Chunks, func(a, b archive.MovedChunk) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
+		list = append(list, *p)
+	}
+	slices.SortFunc(list, func(a, b archive.MovedPack) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), bytes.Compare(a.Name[:], b.Name[:]))
+	})
+	return list
 }
 
 // MoveOut is what a session of the owner or a verifier has copied.

@@ -485,8 +485,28 @@ var mutations = []mutation{
 	},
 	{
 		"check reads no trees", "pipeline/check/check.go",
-		"c.checkTrees, c.sortHealed", "c.sortHealed",
+		"c.checkTrees, c.tellLost,", "c.tellLost,",
 		map[string]string{"pipeline": "TestAnyFlippedByte|TestAFileThatIsLonger|TestACheckOfMany|TestRefsOfALater"},
+	},
+	{
+		"a repair moves chunks out of a pack on anyone's word", "pipeline/check/lost.go",
+		`writer != ""`, `writer == "-"`,
+		map[string]string{"pipeline": "TestNothingIsMoved|TestAWriterWhoNames"},
+	},
+	{
+		"a repair believes one of those who contradict each other", "pipeline/check/lost.go",
+		"if c.heard[pack.Name].contested {", "if c.heard[pack.Name] == nil {",
+		map[string]string{"pipeline": "TestNothingIsMovedOutOfAPackThatIsContested"},
+	},
+	{
+		"a repair takes any bytes that a copy has", "pipeline/check/content.go",
+		"archive.ID(ids.Sum(data)) != want[i].Chunk.ID", "archive.ID(ids.Sum(data)) == (archive.ID{})",
+		map[string]string{"pipeline": "TestOnlyTheSameBytes"},
+	},
+	{
+		"a repair tries one position of a chunk", "pipeline/check/content.go",
+		"for k := range mostSpots {", "for k := range 1 {",
+		map[string]string{"pipeline": "TestOnlyTheSameBytes"},
 	},
 	{
 		"check takes what a tree newly needs as listed", "pipeline/check/follow.go",
