@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -101,7 +100,7 @@ func (c *check) tellLost(ctx context.Context) error {
 // the new place: so all who need something of the pack must rely on who says what that was.
 func (c *check) doubt(pack *archive.Pack) error {
 	if c.heard[pack.Name].contested {
-		return errors.New("index runs contradict each other on what lay in pack " + pack.Name.String())
+		return fmt.Errorf("index runs contradict each other on what lay in pack %s", pack.Name)
 	}
 	if writer := c.doubter(pack); writer != "" {
 		return fmt.Errorf("writer %s needs pack %s and relies on nobody who says what lay in it: revoke the writer if it is none of yours, or use --from source on its host", writer, pack.Name)
