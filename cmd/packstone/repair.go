@@ -128,16 +128,20 @@ func (a *app) repairFromOther(ctx context.Context, from machine.From) error {
 	})
 }
 
-// isMirror reports whether storage has the objects of a repository, and is not another one.
+// isMirror reports whether storage has the objects of a repository, as far as it tells, and is not
+// another one. What tells it may be damaged or missing in a mirror.
 func isMirror(ctx context.Context, repo *catalog.Repository, storage store.Store) (bool, error) {
 	data, err := catalog.ReadFormat(ctx, storage)
 	if errors.Is(err, catalog.ErrNoRepository) {
-		return true, nil // an incomplete one
+		return true, nil
 	}
 	if err != nil {
 		return false, err
 	}
 	format, err := archive.ParseFormat(data)
+	if errors.Is(err, archive.ErrDamaged) {
+		return true, nil
+	}
 	return format.Repository == repo.Format.Repository, err
 }
 
