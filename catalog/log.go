@@ -306,10 +306,6 @@ func (l *Log) Namers() []*Record {
 	return slices.Concat(l.rolled.runs, l.Records)
 }
 
-// Revoked returns the records that do not count since their writers were revoked, lane by lane in
-// order. What they name may be right all the same: whoever uses it must read it first.
-func (l *Log) Revoked() []*Record { return l.ignored }
-
 // noteInvalid adds an object that is not a valid record. It is not a problem if the owner has
 // declared it void, or if the lane no longer counts from there on.
 func (r *Repository) noteInvalid(log *Log, p *Defect) {
@@ -512,12 +508,11 @@ func (r *Repository) trusts(own string, rec *Record) bool {
 	if rec.ofOwner {
 		return rec.Kind == Moved && r.vouches(rec)
 	}
-	return r.SharesWith(own, rec.Lane.Writer)
+	return r.sharesWith(own, rec.Lane.Writer)
 }
 
-// SharesWith reports whether a writer relies on what another has stored, and on what that one's
-// index runs say of it.
-func (r *Repository) SharesWith(own, other string) bool {
+// sharesWith reports whether a writer relies on what another has stored.
+func (r *Repository) sharesWith(own, other string) bool {
 	if other == own {
 		return true
 	}
@@ -544,7 +539,7 @@ func (c *Config) hasReplaced(now, before string) bool {
 // shares returns the writers that a writer relies on, including itself.
 func (r *Repository) shares(own string) (names []string) {
 	for _, m := range r.Config.Writers {
-		if name := m.Name(); r.SharesWith(own, name) {
+		if name := m.Name(); r.sharesWith(own, name) {
 			names = append(names, name)
 		}
 	}

@@ -21,23 +21,6 @@ func (r *Repository) vouches(rec *Record) bool {
 	return vouches(rec.ofOwner, rec.by.Equal(r.owner), r.isVerifier(rec.by.Name()))
 }
 
-// VouchedRuns returns the index runs on which all writers rely: those that the owner or a verifier
-// has made after reading the packs.
-func (r *Repository) VouchedRuns(log *Log) map[archive.Name]bool {
-	vouched := map[archive.Name]bool{}
-	for _, rec := range log.Namers() {
-		if rec.Kind != Moved || !r.vouches(rec) {
-			continue
-		}
-		for _, text := range rec.Index {
-			if name, err := archive.ParseName(text); err == nil {
-				vouched[name] = true
-			}
-		}
-	}
-	return vouched
-}
-
 // Verified is the packs of one domain that the owner or a verifier has read in full, each with what
 // an index run says of it. It is safe for concurrent use.
 type Verified struct{ packs []archive.VerifiedPack }

@@ -25,7 +25,7 @@ func (w *world) mends(sink store.Store, copied *world, source store.Store) (*che
 	if err != nil {
 		return nil, err
 	}
-	report, err := check.Run(w.t.Context(), repo, check.Options{ReadData: true})
+	report, err := check.Run(w.t.Context(), repo, check.Options{ReadData: true, Lost: true})
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func TestOnlyWhatIsLostIsReadFromACopy(t *testing.T) {
 		pack := packOf(t, c.from, c.from.snapshots()[0], "dir/file007.bin")
 		c.from.lose(pack)
 		lost := uint64(0)
-		for _, l := range checked(t, c.from, check.Options{}).Lost {
+		for _, l := range checked(t, c.from, check.Options{Lost: true}).Lost {
 			lost += uint64(l.Chunk.Length)
 		}
 		read := map[string]bool{}
@@ -192,6 +192,10 @@ func TestWhatWasMendedOutlivesCollections(t *testing.T) {
 	w.forget(w.snapshots()[0].ID)
 	w.mustCollect(rolling)
 	w.mustRepack(rolling)
+	w.mustCollect(rolling)
+	for range 3 {
+		w.mustCollect(fencing)
+	}
 	w.check()
 	w.same(0, last)
 }

@@ -1,19 +1,21 @@
 package pipeline_test
 
 import (
+	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/forgetest"
-	"github.com/packstone/packstone/pipeline/check"
 )
 
-// What is moved, everybody looks for at the new place. So a repair believes of a pack only what all
-// believe who need it.
+// Whoever holds the key of a writer can say of any pack that it has what its own damaged pack had,
+// and a copy has that too. A repair from the copy believes it: but nothing of anybody else is left
+// because of that.
 
-// taken is the objects that were lost, to be brought back.
+// taken takes objects away, to be brought back.
 func (w *world) taken(names ...string) (back func()) {
 	w.t.Helper()
 	held := map[string][]byte{}
@@ -32,155 +34,172 @@ func (w *world) taken(names ...string) (back func()) {
 	}
 }
 
-// untouched fails the test if something was moved out of packs.
-func (b *besieged) untouched(names ...string) {
+// rotten stores content of web in a pack that is one byte too long, and makes a copy that has it.
+func (b *besieged) rotten() (content string, copy *world) {
 	b.t.Helper()
-	moves, err := b.reader().ReadMoves(b.t.Context(), b.log(), false)
+	content = strings.Repeat("w", len(secret))
+	b.lie(forgetest.Snapshot{Host: "web", Files: map[string]string{"a": content}})
+	for _, name := range b.names("packs/") {
+		data, err := b.store.Get(b.t.Context(), name, 0, -1, nil)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		b.store.Set(name, append(bytes.Clone(data), 0))
+	}
+	return content, copied(b.copyTo(b.sharing())).to
+}
+
+// claims lists packs as web, and needs all that is in them.
+func (b *besieged) claims(packs []archive.RunPack) {
+	b.t.Helper()
+	refs := &archive.RefSet{}
+	for _, p := range packs {
+		for i := range p.Directory.IDs {
+			refs.Add(p.Pack, uint32(i))
+		}
+	}
+	run, err := b.forger.PutRun(b.t.Context(), packs)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	for _, name := range names {
-		if moves.IsLeft(nameOf(b.t, name)) {
-			b.t.Errorf("something was moved out of %s", name)
-		}
-	}
-}
-
-func nameOf(t testing.TB, object string) archive.Name {
-	t.Helper()
-	name, err := archive.ParseName(object[strings.LastIndex(object, "/")+1:])
+	list, err := b.forger.PutRefs(b.t.Context(), archive.EncodeRefs(refs))
 	if err != nil {
-		t.Fatal(err)
+		b.t.Fatal(err)
 	}
-	return name
+	b.record(b.forger.Lane(0), "checkpoint", map[string]any{"index": []string{run}, "refs": map[string]any{"full": list}})
 }
 
-// doubts fails the test unless each of the packs has something that a repair leaves, because of all
-// of these words.
-func doubts(t *testing.T, m *check.Mended, words ...string) {
-	t.Helper()
-	for _, f := range m.Left {
-		if saysAll(f.Err.Error(), words...) {
-			return
+// relabelled are the packs of one kind of a snapshot, listed as those of another kind.
+func (b *besieged) relabelled(s *catalog.Snapshot, kind, as archive.Kind) (list []archive.RunPack) {
+	b.t.Helper()
+	for _, p := range b.misdescribed(s) {
+		if p.Pack.Kind == kind {
+			pack, d := *p.Pack, *p.Directory
+			pack.Kind, d.Lengths = as, slices.Clone(d.Lengths)
+			list = append(list, archive.RunPack{Pack: &pack, Directory: &d})
 		}
 	}
-	t.Errorf("left is %v, want one with %q", m.Left, words)
+	return list
 }
 
-// While the index of db1 is lost, web says that its own lost chunk lay in the packs of db1, which are
-// lost too. A copy has that chunk.
-func TestNothingIsMovedOutOfAPackOnTheWordOfAForger(t *testing.T) {
-	b := besiege(t, "")
-	content := strings.Repeat("w", len(secret))
-	b.lie(forgetest.Snapshot{Host: "web", Files: map[string]string{"a": content}})
-	ofWeb := b.names("packs/")
-	b.victim.add("accounts", []byte(secret))
-	honest := b.backsUp()
-	ofDB1 := withoutAll(b.names("packs/"), ofWeb)
-	to := copied(b.copyTo(b.sharing())).to
-	lies := b.misdescribed(honest)
-	for _, lie := range lies {
-		for i := range lie.Directory.IDs {
-			lie.Directory.IDs[i] = b.forger.ID(content)
+// holding says that each chunk of packs is this one.
+func (b *besieged) holding(content string, packs []archive.RunPack) []archive.RunPack {
+	for _, p := range packs {
+		for i := range p.Directory.IDs {
+			p.Directory.IDs[i], p.Directory.Lengths[i] = b.forger.ID(content), uint32(len(content))
 		}
 	}
-	b.publish(lies...)
-	back := b.taken(append(ofDB1, archive.Runs.Object(b.runOf(b.log().Find(honest.ID))))...)
-	webBack := b.taken(ofWeb...)
-	m := b.mustMend(to)
-	if m.Stored == 0 {
-		t.Error("the chunk of web was not stored again")
-	}
-	doubts(t, m, "writer db1 needs pack", "relies on nobody")
-	b.untouched(ofDB1...)
-	webBack()
-	back()
-	b.wantLatest(honest)
+	return packs
+}
+
+// outlives fails the test unless a snapshot of db1 is whole after collections.
+func (b *besieged) outlives(s *catalog.Snapshot) {
+	b.t.Helper()
 	b.letForget()
+	for range 3 {
+		b.mustCollect(fencing)
+	}
 	b.mustCollect(rolling)
-	b.wantLatest(honest)
+	b.wantLatest(s)
 }
 
-func withoutAll(names, without []string) (left []string) {
-	is := map[string]bool{}
-	for _, name := range without {
-		is[name] = true
+func TestARepairOnTheWordOfAForgerTakesNothingAway(t *testing.T) {
+	runOf := func(b *besieged, s *catalog.Snapshot) string { return archive.Runs.Object(b.runOf(b.log().Find(s.ID))) }
+	data := func(b *besieged, s *catalog.Snapshot) []archive.RunPack {
+		return b.relabelled(s, archive.Data, archive.Data)
 	}
-	for _, name := range names {
-		if !is[name] {
-			left = append(left, name)
-		}
-	}
-	return left
-}
-
-// Who names packs of others without relying on them holds up their repair until it is revoked, and
-// hides no damage.
-func TestAWriterWhoNamesAPackOfOthersIsNamedAndCanBeRevoked(t *testing.T) {
-	b := besiege(t, "")
-	b.victim.add("accounts", []byte(secret))
-	honest := b.backsUp()
-	to := copied(b.copyTo(b.sharing())).to
-	refs := &archive.RefSet{}
-	for _, object := range b.names("packs/") {
-		refs.Add(&archive.Pack{Kind: archive.Data, Name: nameOf(t, object)}, 0)
-	}
-	list, err := b.forger.PutRefs(t.Context(), archive.EncodeRefs(refs))
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.record(b.forger.Lane(0), "checkpoint", map[string]any{"refs": map[string]any{"full": list}})
-	b.lose(b.names("packs/")...)
-	if files := filesHurt(b.examine(true)); files == 0 {
-		t.Error("check names no file that is hurt")
-	}
-	m := b.mustMend(to)
-	doubts(t, m, "writer web needs pack", "revoke the writer")
-	if m.Stored > 0 {
-		t.Errorf("stored all the same: %+v", m)
-	}
-	b.change(func(c *catalog.Config) {
-		for i := range c.Writers {
-			if c.Writers[i].Name() == "web" {
-				c.Writers[i].Revoked = map[string]uint64{}
+	for what, does := range map[string]func(b *besieged, before []string, s *catalog.Snapshot) (lies []archive.RunPack, back func()){
+		"while the index of db1 is lost": func(b *besieged, _ []string, s *catalog.Snapshot) ([]archive.RunPack, func()) {
+			return data(b, s), b.taken(runOf(b, s))
+		},
+		"while the index and the packs of db1 are lost": func(b *besieged, before []string, s *catalog.Snapshot) ([]archive.RunPack, func()) {
+			packs := slices.DeleteFunc(b.names("packs/"), func(name string) bool { return slices.Contains(before, name) })
+			return data(b, s), b.taken(append(packs, runOf(b, s))...)
+		},
+		"of the other kind of pack": func(b *besieged, _ []string, s *catalog.Snapshot) ([]archive.RunPack, func()) {
+			return b.relabelled(s, archive.Trees, archive.Data), b.taken(runOf(b, s))
+		},
+		"while the refs of db1 are lost": func(b *besieged, _ []string, s *catalog.Snapshot) ([]archive.RunPack, func()) {
+			name, err := archive.ParseName(b.log().Find(s.ID).Refs.Full)
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-	})
-	if m := b.mustMend(to); m.Stored == 0 || len(m.Left) > 0 {
-		t.Errorf("after web is revoked: %+v", m)
+			return data(b, s), b.taken(runOf(b, s), archive.Refs.Object(name))
+		},
+		"before db1 has published its backup": func(b *besieged, before []string, s *catalog.Snapshot) ([]archive.RunPack, func()) {
+			late := slices.DeleteFunc(b.names(""), func(name string) bool {
+				return slices.Contains(before, name) || isPack(name) || strings.HasPrefix(name, "sessions/")
+			})
+			return data(b, s), b.taken(late...)
+		},
+		"of a snapshot that is forgotten and brought back": func(b *besieged, _ []string, s *catalog.Snapshot) ([]archive.RunPack, func()) {
+			lies := data(b, s)
+			b.forget(s.ID)
+			back := b.taken(runOf(b, s))
+			return lies, func() {
+				back()
+				undelete := func(session *catalog.Session) error { return session.Undelete(t.Context(), []archive.Name{s.ID}) }
+				if err := b.decides(b.store, undelete); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			b := besiege(t, "")
+			content, to := b.rotten()
+			b.victim.add("accounts", []byte(secret))
+			before := b.names("")
+			honest := b.backsUp()
+			lies, back := does(b, before, honest)
+			b.claims(b.holding(content, lies))
+			if m := b.mustMend(to); m.Stored != 1 {
+				t.Errorf("the chunk of web is mended: %+v", m)
+			}
+			back()
+			b.wantLatest(honest)
+			b.outlives(honest)
+		})
 	}
-	b.wantLatest(honest)
-	b.check()
 }
 
-func filesHurt(report *check.Report) (n int) {
-	for _, f := range report.Findings {
-		n += len(f.Files)
+// Nor does it hold up the repair of what others have lost.
+func TestLiesHoldUpNoRepair(t *testing.T) {
+	for what, lie := range map[string]func(b *besieged, s *catalog.Snapshot){
+		"another length": func(b *besieged, s *catalog.Snapshot) {
+			lies := b.relabelled(s, archive.Data, archive.Data)
+			lies[0].Pack.Name = archive.Name{31: 1} // the first of all
+			for i := range lies[0].Directory.Lengths {
+				lies[0].Directory.Lengths[i]++
+			}
+			b.claims(lies)
+		},
+		"another content": func(b *besieged, s *catalog.Snapshot) {
+			lies := b.relabelled(s, archive.Data, archive.Data)
+			lies[0].Directory.IDs[0][0] ^= 1
+			b.claims(lies)
+		},
+		"a domain that is none": func(b *besieged, s *catalog.Snapshot) {
+			b.record(b.forger.Lane(0), "checkpoint", map[string]any{"index": []string{b.runOf(b.log().Find(s.ID)).String()}, "domain": 99})
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			b := besiege(t, "")
+			b.victim.add("accounts", []byte(secret))
+			honest := b.backsUp()
+			to := copied(b.copyTo(b.sharing())).to
+			lie(b, honest)
+			b.lose(b.names("packs/")...)
+			b.mustMend(to)
+			b.wantLatest(honest)
+			if what != "a domain that is none" { // which holds up collectors
+				b.outlives(honest)
+			}
+		})
 	}
-	return n
 }
 
-// Runs that contradict each other about a pack that is gone move nothing.
-func TestNothingIsMovedOutOfAPackThatIsContested(t *testing.T) {
-	b := besiege(t, "all")
-	b.victim.add("accounts", []byte(secret))
-	honest := b.backsUp()
-	to := copied(b.copyTo(b.sharing())).to
-	lies := b.misdescribed(honest)
-	for _, lie := range lies {
-		lie.Directory.IDs[0][0] ^= 1
-	}
-	b.publish(lies...)
-	lost := b.names("packs/")
-	back := b.taken(lost...)
-	m := b.mustMend(to)
-	doubts(t, m, "contradict each other")
-	b.untouched(lost...)
-	back()
-	b.wantLatest(honest)
-}
-
-// What a writer of the same group has stored may be moved for all of the group.
+// What a writer of the same group has stored is mended like anything else.
 func TestWhatAGroupHasStoredIsMended(t *testing.T) {
 	b := besiege(t, "all")
 	pack, err := b.forger.Pack(t.Context(), secret)

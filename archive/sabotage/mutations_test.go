@@ -489,14 +489,14 @@ var mutations = []mutation{
 		map[string]string{"pipeline": "TestAnyFlippedByte|TestAFileThatIsLonger|TestACheckOfMany|TestRefsOfALater"},
 	},
 	{
-		"a repair moves chunks out of a pack on anyone's word", "pipeline/check/lost.go",
-		`writer != ""`, `writer == "-"`,
-		map[string]string{"pipeline": "TestNothingIsMoved|TestAWriterWhoNames"},
+		"what a repair has stored again is collected", "catalog/moves.go",
+		"\t\t\tall.Union(copies)\n", "",
+		map[string]string{"pipeline": "TestWhatWasMended"},
 	},
 	{
-		"a repair believes one of those who contradict each other", "pipeline/check/lost.go",
-		"if c.heard[pack.Name].contested {", "if c.heard[pack.Name] == nil {",
-		map[string]string{"pipeline": "TestNothingIsMovedOutOfAPackThatIsContested"},
+		"a roll-up drops what a repair has stored again", "catalog/moves.go",
+		"\t\t\tif packs[ref.Name] {\n", "\t\t\tif packs[ref.Name] && false {\n",
+		map[string]string{"pipeline": "TestWhatWasMended"},
 	},
 	{
 		"a repair takes any bytes that a copy has", "pipeline/check/content.go",

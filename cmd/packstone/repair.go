@@ -94,7 +94,7 @@ func (a *app) mend(ctx context.Context, repo *catalog.Repository, before *check.
 
 // readAll reads the whole repository and says what is wrong.
 func (a *app) readAll(ctx context.Context, repo *catalog.Repository) (*check.Report, error) {
-	o := check.Options{ReadData: true, Parallel: a.flags.concurrency, Progress: new(pipeline.Progress), Seed: uint64(time.Now().UnixNano())}
+	o := check.Options{ReadData: true, Lost: true, Parallel: a.flags.concurrency, Progress: new(pipeline.Progress), Seed: uint64(time.Now().UnixNano())}
 	stop := a.out.Progress(meter.Of(o.Progress))
 	defer stop()
 	return check.Run(ctx, repo, o)

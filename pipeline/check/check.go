@@ -27,6 +27,7 @@ type Options struct {
 	MaxDuration time.Duration  // stop reading packs after this; no limit if 0
 	Sums        store.Summer   // compare the checksums that the storage tells of packs that are not read; nil: none
 	By          *crypto.Signer // the owner or a verifier, who says then which packs are sound; nil: nobody does
+	Lost        bool           // list what is lost, for Mend
 	Parallel    int            // packs at once; 2 if 0
 	Progress    *pipeline.Progress
 }
@@ -51,7 +52,7 @@ type Report struct {
 	Unused                               uint64    // packs that no index names: leftovers of interrupted runs
 	UnusedBytes                          uint64
 	Findings                             []Finding
-	Lost                                 []Lost                // what findings about packs are about, if records need it
+	Lost                                 []Lost                // what records need, and no sound pack has, if Options.Lost
 	Healed                               []Finding             // packs and index runs that are damaged or missing, and of which others have all that is needed
 	Bad                                  map[archive.Name]bool // packs that are damaged, missing or cut short, healed or not
 	Unchecked                            []string              // what could not be checked with the keys at hand
@@ -76,7 +77,7 @@ type check struct {
 	verified  map[uint64]*catalog.Verified        // by domain; by this run too, when it has said so
 	sound     map[uint64][]archive.VerifiedPack   // by domain; that this run has read since it has said so last
 	read      map[archive.Name]bool               // packs that this run has begun to read
-	users     *users                              // nil: nothing is damaged
+	needed    *needed                             // nil: nothing is damaged
 	spots     map[archive.ID][]Spot               // of damaged chunks
 
 	mu      sync.Mutex

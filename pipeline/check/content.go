@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/catalog/tree"
 	"github.com/packstone/packstone/crypto"
@@ -13,13 +14,13 @@ import (
 // byContent reads the bytes of chunks from the same files of another repository, which has cut them
 // elsewhere. It fetches only chunks that have some of these bytes, and goes on to a chunk's next
 // position where one does not give it.
-func (g *giver) byContent(ctx context.Context, domain crypto.Domain, want []Lost, store func(i int, data []byte) error) (map[int]error, error) {
+func (g *giver) byContent(ctx context.Context, domain crypto.Domain, want []Lost, keep func(i int, data []byte) error) (map[int]error, error) {
 	lacking := map[int]error{}
 	for i := range want {
 		lacking[i] = fmt.Errorf("%w: it has no copy of a snapshot with that file", errNotGiven)
 	}
 	for k := range mostSpots {
-		if err := g.attempt(ctx, domain, want, k, lacking, store); err != nil {
+		if err := g.attempt(ctx, domain, want, k, lacking, keep); err != nil {
 			return nil, err
 		}
 	}
@@ -27,7 +28,7 @@ func (g *giver) byContent(ctx context.Context, domain crypto.Domain, want []Lost
 }
 
 // attempt makes chunks that are lacking of what is at the position k of each.
-func (g *giver) attempt(ctx context.Context, domain crypto.Domain, want []Lost, k int, lacking map[int]error, store func(i int, data []byte) error) error {
+func (g *giver) attempt(ctx context.Context, domain crypto.Domain, want []Lost, k int, lacking map[int]error, keep func(i int, data []byte) error) error {
 	byDomain := map[uint64]*patchwork{}
 	for i := range lacking {
 		if k >= len(want[i].In) {
@@ -35,6 +36,8 @@ func (g *giver) attempt(ctx context.Context, domain crypto.Domain, want []Lost, 
 		}
 		if err := g.plan(ctx, byDomain, i, &want[i].Chunk, want[i].In[k]); ctx.Err() != nil {
 			return context.Cause(ctx)
+		} else if away := store.Unavailable(ctx, err); away != nil {
+			return away
 		} else if err != nil {
 			lacking[i] = err
 		}
@@ -52,7 +55,7 @@ func (g *giver) attempt(ctx context.Context, domain crypto.Domain, want []Lost, 
 			case archive.ID(ids.Sum(data)) != want[i].Chunk.ID:
 				lacking[i] = errNotGiven
 			default:
-				if err := store(i, data); err != nil {
+				if err := keep(i, data); err != nil {
 					return err
 				}
 				delete(lacking, i)

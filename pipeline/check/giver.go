@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/catalog"
@@ -86,14 +87,10 @@ func twinsOf(repo string, ours []*catalog.Snapshot, from string, theirs []*catal
 	return twins
 }
 
-// give reads chunks of one domain and kind, and passes each to store, from several goroutines at
+// give reads chunks of one kind as those of a domain, and passes each to store, from several goroutines at
 // once. It returns why others could not be read, by their numbers. An error is one of store, or says
 // that a storage cannot be reached.
-func (g *giver) give(ctx context.Context, want []Lost, store func(i int, data []byte) error) (lacking map[int]error, err error) {
-	domain, err := g.repo.Domain(want[0].Domain)
-	if err != nil {
-		return nil, err
-	}
+func (g *giver) give(ctx context.Context, domain crypto.Domain, want []Lost, store func(i int, data []byte) error) (lacking map[int]error, err error) {
 	number, shared := g.sharing(domain)
 	switch {
 	case want[0].Chunk.Place.Pack.Kind == archive.Trees:
@@ -136,15 +133,16 @@ func (g *giver) byID(ctx context.Context, number uint64, want []Lost, store func
 	var there []archive.Chunk
 	var at []int
 	for i := range want {
-		chunk, known, err := g.index.Lookup(ctx, want[i].Chunk.ID)
-		switch {
-		case err != nil:
+		places, err := g.index.Places(ctx, want[i].Chunk.ID)
+		if err != nil {
 			return nil, err
-		case !known || chunk.Length != want[i].Chunk.Length:
-			lacking[i] = errNotGiven
-		default:
-			there, at = append(there, chunk), append(at, i)
 		}
+		k := slices.IndexFunc(places, func(c archive.Chunk) bool { return c.Length == want[i].Chunk.Length })
+		if k < 0 {
+			lacking[i] = errNotGiven
+			continue
+		}
+		there, at = append(there, places[k]), append(at, i)
 	}
 	missing, err := reader.Each(ctx, there, func(i int, data []byte) error { return store(at[i], data) })
 	for _, m := range missing {

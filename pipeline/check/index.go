@@ -17,7 +17,6 @@ import (
 // testimony is what index runs say of a pack.
 type testimony struct {
 	by        []string // the writers that say so, sorted; packs of one run share the list
-	vouched   bool     // the owner or a verifier says so too
 	domains   []uint64 // of their records, sorted; packs of one run share the list
 	said      archive.PackSum
 	contested bool // not all of them say the same
@@ -27,7 +26,7 @@ type testimony struct {
 // checkIndex loads every index run separately, so that a damaged run does not hide the others. If
 // two runs contradict each other, the pack itself shows which one is wrong.
 func (c *check) checkIndex(ctx context.Context) error {
-	by, of, vouched := c.log.Authors(), c.log.RunDomains(), c.repo.VouchedRuns(c.log)
+	by, of := c.log.Authors(), c.log.RunDomains()
 	contested := false
 	var runs []archive.Name
 	for names := range slices.Chunk(c.repo.Runs(c.log), runsAtOnce) {
@@ -41,7 +40,7 @@ func (c *check) checkIndex(ctx context.Context) error {
 			runs = append(runs, names[i])
 			c.index.Add(r.packs...)
 			for _, p := range r.packs {
-				contested = c.hear(p, testimony{by: by[names[i]], domains: of[names[i]], vouched: vouched[names[i]]}) || contested
+				contested = c.hear(p, by[names[i]], of[names[i]]) || contested
 			}
 		}
 	}
@@ -49,7 +48,7 @@ func (c *check) checkIndex(ctx context.Context) error {
 	if !contested {
 		return nil
 	}
-	return c.settle(ctx, runs, by, vouched)
+	return c.settle(ctx, runs, by)
 }
 
 // runsAtOnce limits the memory that index runs take.
@@ -72,17 +71,15 @@ func (c *check) loadRuns(ctx context.Context, names []archive.Name) []loaded {
 	return all
 }
 
-// hear records what an index run says of a pack, and who says so, and reports whether others say
-// something else.
-func (c *check) hear(p archive.RunPack, says testimony) bool {
-	says.said = p.Sum()
+// hear records what writers say of a pack, and reports whether they contradict others.
+func (c *check) hear(p archive.RunPack, by []string, domains []uint64) bool {
 	t := c.heard[p.Pack.Name]
 	if t == nil {
-		c.heard[p.Pack.Name] = &says
+		c.heard[p.Pack.Name] = &testimony{by: by, domains: domains, said: p.Sum()}
 		return false
 	}
-	t.contested = t.contested || t.said != says.said
-	t.by, t.domains, t.vouched = union(t.by, says.by), union(t.domains, says.domains), t.vouched || says.vouched
+	t.contested = t.contested || t.said != p.Sum()
+	t.by, t.domains = union(t.by, by), union(t.domains, domains)
 	return t.contested
 }
 
@@ -98,7 +95,7 @@ func union[T cmp.Ordered](a, b []T) []T {
 
 // settle loads the index again without wrong entries of contested packs, and names the runs that
 // contain these.
-func (c *check) settle(ctx context.Context, runs []archive.Name, by map[archive.Name][]string, vouched map[archive.Name]bool) error {
+func (c *check) settle(ctx context.Context, runs []archive.Name, by map[archive.Name][]string) error {
 	if err := c.askContested(ctx); err != nil {
 		return err
 	}
@@ -115,7 +112,7 @@ func (c *check) settle(ctx context.Context, runs []archive.Name, by map[archive.
 				c.find(archive.Runs.Object(run), fmt.Errorf("what it says of pack %s is not so; it is of writer %s", p.Pack.Name, strings.Join(by[run], ", ")))
 				continue
 			}
-			t.by, t.vouched = union(t.by, by[run]), t.vouched || vouched[run]
+			t.by = union(t.by, by[run])
 			c.index.Add(p)
 		}
 	}

@@ -25,7 +25,7 @@ type MendOptions struct {
 type Mended struct {
 	Stored uint64    // chunks and pages that are stored again
 	Bytes  uint64    // of these
-	Left   []Finding // chunks and pages that the other repository cannot give, and why
+	Left   []Finding // chunks and pages that the other repository cannot give, and why, but for those of what was forgotten
 }
 
 // mendBytes is how much is read before a record publishes it. An interrupted run loses what it has
@@ -34,11 +34,11 @@ const mendBytes = 64 << 20
 
 // Mend reads from another repository what a check has found to be lost, and nothing else of what
 // packs there have. Both have the same content and nothing else in common: one is a copy of the
-// other, or both are copies. Each chunk is compared with its id, stored in a new pack, and moved
-// there, with the key of the owner or of a verifier: so whatever needs it at its old place needs the
-// new one. Mend goes on without chunks that the other repository cannot give.
+// other, or both are copies. Each chunk is compared with its id, stored in a new pack, and listed
+// with the key of the owner or of a verifier, so that everybody finds it there; see
+// catalog.Session.Heal. Mend goes on without chunks that the other repository cannot give.
 func Mend(ctx context.Context, repo, from *catalog.Repository, lost []Lost, by crypto.Signer, o MendOptions) (*Mended, error) {
-	m := &mending{repo: repo, by: by, o: o}
+	m := &mending{repo: repo, by: by, o: o, why: map[content]error{}}
 	if m.o.Progress == nil {
 		m.o.Progress = &pipeline.Progress{}
 	}
@@ -50,38 +50,73 @@ func Mend(ctx context.Context, repo, from *catalog.Repository, lost []Lost, by c
 		return &m.done, err
 	}
 	defer m.giver.close()
-	lost = m.believable(lost)
-	for len(lost) > 0 {
-		n := mendable(lost)
-		if err := catalog.Again(func() error { return m.batch(ctx, lost[:n]) }); err != nil {
+	m.expect(lost)
+	for _, d := range repo.Config.Domains {
+		if err := m.domain(ctx, d.Number, lost); err != nil {
 			return &m.done, fmt.Errorf("store again what is lost: %w", err)
 		}
-		lost = lost[n:]
 	}
+	m.tellLeft(lost)
 	return &m.done, nil
 }
 
-// believable returns the chunks of which it is known where they lay, and lists the others as left.
-func (m *mending) believable(lost []Lost) (sure []Lost) {
+// content is what is said of a chunk. Of one id several lengths may be said, and one is right.
+type content struct {
+	id     archive.ID
+	length uint32
+}
+
+func (l *Lost) content() content { return content{l.Chunk.ID, l.Chunk.Length} }
+
+// mending is one run of Mend.
+type mending struct {
+	repo  *catalog.Repository
+	by    crypto.Signer
+	o     MendOptions
+	giver *giver
+	why   map[content]error // why it is not stored again; nil: it is
+	done  Mended
+}
+
+// expect notes what is to be stored.
+func (m *mending) expect(lost []Lost) {
 	for i := range lost {
-		if l := &lost[i]; l.Doubt != nil {
-			m.done.Left = append(m.done.Left, m.left(l, l.Doubt))
-		} else {
-			sure = append(sure, *l)
-			m.o.Progress.BytesTotal.Add(uint64(l.Chunk.Length))
+		if m.why[lost[i].content()] == nil {
+			m.why[lost[i].content()] = errNotGiven
+			m.o.Progress.BytesTotal.Add(uint64(lost[i].Chunk.Length))
 		}
 	}
 	m.o.Progress.WalkDone.Store(true)
-	return sure
 }
 
-// mendable returns how many of the chunks are mended at once: of one domain and kind, and up to
-// mendBytes.
+// domain mends what may be of one domain, if a key at hand opens that.
+func (m *mending) domain(ctx context.Context, number uint64, lost []Lost) error {
+	domain, err := m.repo.Domain(number)
+	if err != nil {
+		return nil
+	}
+	var left []Lost
+	for i := range lost {
+		if slices.Contains(lost[i].Domains, number) && m.why[lost[i].content()] != nil {
+			left = append(left, lost[i])
+		}
+	}
+	for len(left) > 0 {
+		n := mendable(left)
+		if err := catalog.Again(func() error { return m.batch(ctx, number, domain, left[:n]) }); err != nil {
+			return err
+		}
+		left = left[n:]
+	}
+	return nil
+}
+
+// mendable returns how many of the chunks are mended at once: of one kind, and up to mendBytes.
 func mendable(lost []Lost) (n int) {
-	size, first := 0, &lost[0]
+	size := 0
 	for i := range lost {
 		l := &lost[i]
-		if l.Domain != first.Domain || l.Chunk.Place.Pack.Kind != first.Chunk.Place.Pack.Kind || n > 0 && size+int(l.Chunk.Length) > mendBytes {
+		if l.Chunk.Place.Pack.Kind != lost[0].Chunk.Place.Pack.Kind || n > 0 && size+int(l.Chunk.Length) > mendBytes {
 			break
 		}
 		size += int(l.Chunk.Length)
@@ -90,109 +125,101 @@ func mendable(lost []Lost) (n int) {
 	return n
 }
 
-// mending is one run of Mend.
-type mending struct {
-	repo  *catalog.Repository
-	by    crypto.Signer
-	o     MendOptions
-	giver *giver
-	done  Mended
-}
-
-// batch mends some chunks of one domain and kind in one session. It leaves out packs that are being
-// collected.
-func (m *mending) batch(ctx context.Context, lost []Lost) error {
+// batch mends some chunks of one kind in one session.
+func (m *mending) batch(ctx context.Context, number uint64, domain crypto.Domain, lost []Lost) error {
 	session, err := m.repo.BeginDeciding(ctx, m.by)
 	if err != nil {
 		return err
 	}
 	defer session.Close()
-	lost = slices.DeleteFunc(slices.Clone(lost), func(l Lost) bool { return session.Avoid(l.Chunk.Place.Pack) })
-	if len(lost) == 0 {
-		return session.GiveUp(ctx, nil)
-	}
 	wanted := distinct(lost)
-	filled, err := m.fill(ctx, session, wanted)
-	if err != nil {
+	packs, lacking, err := m.fill(ctx, session, domain, wanted)
+	switch {
+	case err != nil:
 		return session.GiveUp(ctx, err)
-	}
-	if out := filled.moves(lost); len(out.From) == 0 {
+	case len(packs) == 0:
 		err = session.GiveUp(ctx, nil)
-	} else {
-		err = session.Move(ctx, out)
+	default:
+		err = session.Heal(ctx, number, packs, damaged(lost, wanted, lacking))
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		m.count(wanted, lacking)
 	}
-	m.count(wanted, filled)
-	return nil
+	return err
 }
 
 // distinct returns each chunk once, wherever it was.
 func distinct(lost []Lost) []Lost {
-	seen := map[archive.ID]bool{}
+	seen := map[content]bool{}
 	return slices.DeleteFunc(slices.Clone(lost), func(l Lost) bool {
-		again := seen[l.Chunk.ID]
-		seen[l.Chunk.ID] = true
+		again := seen[l.content()]
+		seen[l.content()] = true
 		return again
 	})
 }
 
-// filled is what was stored again.
-type filled struct {
-	packs   []archive.RunPack
-	slots   map[archive.ID]*archive.Slot
-	lacking map[int]error // by the number among what was wanted
+// damaged returns the places of what was stored again.
+func damaged(lost, wanted []Lost, lacking map[int]error) *archive.RefSet {
+	left := map[content]bool{}
+	for i := range lacking {
+		left[wanted[i].content()] = true
+	}
+	places := &archive.RefSet{}
+	for i := range lost {
+		if !left[lost[i].content()] {
+			places.Add(lost[i].Chunk.Place.Pack, lost[i].Chunk.Place.Ordinal)
+		}
+	}
+	return places
 }
 
-// fill reads chunks from the other repository, and stores them in new packs.
-func (m *mending) fill(ctx context.Context, session *catalog.Session, wanted []Lost) (*filled, error) {
-	f := &filled{slots: map[archive.ID]*archive.Slot{}}
+// fill reads chunks from the other repository and stores them in new packs. It returns these, and
+// why chunks are lacking, by their numbers.
+func (m *mending) fill(ctx context.Context, session *catalog.Session, domain crypto.Domain, wanted []Lost) (packs []archive.RunPack, lacking map[int]error, err error) {
 	kind := wanted[0].Chunk.Place.Pack.Kind
 	writer := archive.NewWriter(ctx, m.repo.Store, archive.WriterOptions{
 		Kind: kind, Recipients: session.Recipients(), PackSize: m.o.PackSize, Spill: m.repo.Scratch(),
 		Stored: func(p *archive.Pack, d *archive.Directory) {
-			f.packs = append(f.packs, archive.RunPack{Pack: p, Directory: d})
+			packs = append(packs, archive.RunPack{Pack: p, Directory: d})
 		},
 	})
 	defer writer.Close()
-	slots := make([]*archive.Slot, len(wanted))
-	for i := range wanted {
-		slots[i] = archive.NewSlot(wanted[i].Chunk.ID, int(wanted[i].Chunk.Length))
-		f.slots[wanted[i].Chunk.ID] = slots[i]
-	}
 	group := ""
 	if kind == archive.Trees {
 		group = "page"
 	}
-	var err error
-	f.lacking, err = m.giver.give(ctx, wanted, func(i int, data []byte) error {
-		m.o.Progress.BytesDone.Add(uint64(len(data)))
-		return writer.Add(ctx, slots[i], data, group)
+	lacking, err = m.giver.give(ctx, domain, wanted, func(i int, data []byte) error {
+		return writer.Add(ctx, archive.NewSlot(wanted[i].Chunk.ID, len(data)), data, group)
 	})
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = writer.Flush(ctx)
 	}
-	return f, writer.Flush(ctx)
+	return packs, lacking, err
 }
 
-// moves returns from where to where chunks were stored again.
-func (f *filled) moves(lost []Lost) catalog.MoveOut {
-	var copies []catalog.Copied
-	for i := range lost {
-		copies = append(copies, catalog.Copied{From: lost[i].Chunk, To: f.slots[lost[i].Chunk.ID]})
-	}
-	return catalog.MoveOut{Domain: lost[0].Domain, Packs: f.packs, From: catalog.MovedPacks(copies)}
-}
-
-func (m *mending) count(wanted []Lost, f *filled) {
+func (m *mending) count(wanted []Lost, lacking map[int]error) {
 	for i := range wanted {
-		if err := f.lacking[i]; err != nil {
-			m.done.Left = append(m.done.Left, m.left(&wanted[i], err))
-			continue
+		err := lacking[i]
+		m.why[wanted[i].content()] = err
+		if err == nil {
+			m.done.Stored++
+			m.done.Bytes += uint64(wanted[i].Chunk.Length)
+			m.o.Progress.BytesDone.Add(uint64(wanted[i].Chunk.Length))
 		}
-		m.done.Stored++
-		m.done.Bytes += uint64(wanted[i].Chunk.Length)
+	}
+}
+
+// tellLeft lists the ids that something needs and that stay lost, each once.
+func (m *mending) tellLeft(lost []Lost) {
+	stored := map[archive.ID]bool{}
+	for what, err := range m.why {
+		stored[what.id] = stored[what.id] || err == nil
+	}
+	for i := range lost {
+		if l := &lost[i]; l.Live && !stored[l.Chunk.ID] {
+			stored[l.Chunk.ID] = true
+			m.done.Left = append(m.done.Left, m.left(l, m.why[l.content()]))
+		}
 	}
 }
 

@@ -1,6 +1,8 @@
 package collect
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -169,7 +171,7 @@ func (c *collector) copy(ctx context.Context, session *catalog.Session, x *index
 	if err := writer.Flush(ctx); err != nil {
 		return nil, err
 	}
-	out.From = catalog.MovedPacks(k.copies)
+	out.From = k.moved()
 	return out, nil
 }
 
@@ -180,7 +182,13 @@ type copying struct {
 	chunks []archive.Chunk // what is needed
 
 	mu     sync.Mutex
-	copies []catalog.Copied
+	copies []copied
+}
+
+// copied is a chunk at its old place, and the slot with the new one.
+type copied struct {
+	from archive.Chunk
+	slot *archive.Slot
 }
 
 // liveChunks returns the needed chunks of packs.
@@ -236,7 +244,30 @@ func (k *copying) slots(numbers ...int) []*archive.Slot {
 	defer k.mu.Unlock()
 	for n, i := range numbers {
 		slots[n] = archive.NewSlot(k.chunks[i].ID, int(k.chunks[i].Length))
-		k.copies = append(k.copies, catalog.Copied{From: k.chunks[i], To: slots[n]})
+		k.copies = append(k.copies, copied{k.chunks[i], slots[n]})
 	}
 	return slots
+}
+
+// moved returns what was copied, by old pack.
+func (k *copying) moved() []archive.MovedPack {
+	of := map[archive.Name]*archive.MovedPack{}
+	for _, c := range k.copies {
+		now, sealed := c.slot.Chunk()
+		if !sealed {
+			continue
+		}
+		pack := c.from.Place.Pack
+		if of[pack.Name] == nil {
+			of[pack.Name] = &archive.MovedPack{Kind: pack.Kind, Name: pack.Name}
+		}
+		of[pack.Name].Chunks = append(of[pack.Name].Chunks, archive.MovedChunk{Ordinal: c.from.Place.Ordinal, To: now.Place.Pack.Name, At: now.Place.Ordinal})
+	}
+	var list []archive.MovedPack
+	for _, p := range of {
+		slices.SortFunc(p.Chunks, func(a, b archive.MovedChunk) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
+		list = append(list, *p)
+	}
+	slices.SortFunc(list, func(a, b archive.MovedPack) int { return bytes.Compare(a.Name[:], b.Name[:]) })
+	return list
 }
