@@ -7,6 +7,7 @@ package archive
 import (
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"sync/atomic"
 )
 
@@ -25,8 +26,8 @@ func (n Name) String() string { return hex.EncodeToString(n[:]) }
 // ParseName reads the 64 hex digits that String writes.
 func ParseName(s string) (Name, error) {
 	var n Name
-	if len(s) != 2*len(n) {
-		return n, fmt.Errorf("object name %q is not 64 hex digits", s)
+	if len(s) != 2*len(n) || strings.ToLower(s) != s { // a name has one form
+		return n, fmt.Errorf("object name %q is not 64 hex digits in lower case", s)
 	}
 	if _, err := hex.Decode(n[:], []byte(s)); err != nil {
 		return n, fmt.Errorf("object name %q: %w", s, err)

@@ -12,11 +12,13 @@ import (
 	"github.com/packstone/packstone/crypto"
 )
 
-// Moves tells where chunks are that were copied out of half-dead packs. Records still name the old
-// places; Moves maps them to the new ones. It does not change, and is safe for concurrent use.
+// Moves tells where chunks are that were copied out of half-dead packs, and of which damaged packs
+// there are copies of chunks. Records still name the old places; Moves maps them to the new ones. It
+// does not change, and is safe for concurrent use.
 type Moves struct {
 	of    map[archive.Name][]moved // by the pack that was left
-	avoid PackSet                  // what is about to be deleted or is deleted: read after the records that moved
+	heals []healing
+	avoid PackSet // what is about to be deleted or is deleted: read after the records that moved
 }
 
 // moved is what one record has copied out of one pack.
@@ -24,6 +26,14 @@ type moved struct {
 	chunks  []archive.MovedChunk
 	date    time.Time
 	ignored bool // nothing is left because of it
+}
+
+// healing is what one record has copies of. Nothing is left because of it: whoever needs something
+// of a damaged pack goes on needing that, and needs the copies beside it. So nobody loses anything
+// if the copies are of something else.
+type healing struct {
+	damaged *archive.RefSet
+	copies  *archive.RefSet
 }
 
 // mostMoves is how many copies of a chunk are followed. Chunks are rarely copied.
@@ -37,10 +47,8 @@ func (r *Repository) ReadMoves(ctx context.Context, log *Log, lax bool) (*Moves,
 		if lax && !r.OpensIndex(rec.Domain) {
 			continue
 		}
-		for _, name := range rec.Moves {
-			if err := r.readMoves(ctx, m, rec, name); err != nil {
-				return nil, fmt.Errorf("what record %s has moved: %w", rec.Name(), err)
-			}
+		if err := r.readMoves(ctx, m, rec); err != nil {
+			return nil, fmt.Errorf("what record %s has moved: %w", rec.Name(), err)
 		}
 	}
 	if len(m.of) == 0 {
@@ -67,7 +75,30 @@ func (l *Log) moves() (list []*Record) {
 	return list
 }
 
-func (r *Repository) readMoves(ctx context.Context, m *Moves, rec *Record, name string) error {
+// readMoves adds what a record has moved and heals.
+func (r *Repository) readMoves(ctx context.Context, m *Moves, rec *Record) error {
+	for _, name := range rec.Moves {
+		if err := r.readMoved(ctx, m, rec, name); err != nil {
+			return err
+		}
+	}
+	for _, name := range rec.Heals {
+		damaged, err := r.LoadRefs(ctx, RefsList{Full: name})
+		if err != nil {
+			return err
+		}
+		copies, err := r.LoadRefs(ctx, rec.Refs)
+		if err != nil {
+			return err
+		}
+		damaged.Settle()
+		copies.Settle()
+		m.heals = append(m.heals, healing{damaged, copies})
+	}
+	return nil
+}
+
+func (r *Repository) readMoved(ctx context.Context, m *Moves, rec *Record, name string) error {
 	content, err := r.openRefs(ctx, name)
 	if err != nil {
 		return err
@@ -117,8 +148,35 @@ func (m *Moves) kept(from place, t Term) []place {
 }
 
 // Needed returns the places that must stay for what refs name. refs stay unchanged. Moved chunks
-// stay at their old places too, until the grace ends.
+// stay at their old places too, until the grace ends. Copies of chunks of damaged packs stay as long
+// as refs name something of these.
 func (m *Moves) Needed(refs *archive.RefSet, t Term) *archive.RefSet {
+	needed := m.followed(refs, t)
+	if len(m.heals) == 0 {
+		return needed
+	}
+	all, seen := needed.Clone(), refs.Clone()
+	seen.Union(needed)
+	left := slices.Clone(m.heals)
+	for found := true; found; {
+		found = false
+		left = slices.DeleteFunc(left, func(h healing) bool {
+			if !h.damaged.Intersects(seen) {
+				return false
+			}
+			found = true
+			copies := m.followed(h.copies, t)
+			all.Union(copies)
+			seen.Union(h.copies)
+			seen.Union(copies)
+			return true
+		})
+	}
+	return all
+}
+
+// followed returns the places that must stay for what refs name, as far as it was moved.
+func (m *Moves) followed(refs *archive.RefSet, t Term) *archive.RefSet {
 	if !m.touch(refs) {
 		return refs
 	}
@@ -148,6 +206,28 @@ func (m *Moves) Left(pack archive.Name, chunks archive.Bitmap) bool {
 	for ordinal := range chunks.All() {
 		if _, by := m.next(place{pack, ordinal}); by != nil {
 			return true
+		}
+	}
+	return false
+}
+
+// Heals reports whether there are copies of chunks of a damaged pack.
+func (m *Moves) Heals(pack *archive.Pack) bool {
+	return slices.ContainsFunc(m.heals, func(h healing) bool { return len(h.damaged.Ordinals(pack.Kind, pack.Name)) > 0 })
+}
+
+// concern reports whether something was moved out of one of these packs, or heals it.
+func (m *Moves) concern(packs PackSet) bool {
+	for pack := range m.of {
+		if packs[pack] {
+			return true
+		}
+	}
+	for _, h := range m.heals {
+		for ref := range h.damaged.All() {
+			if packs[ref.Name] {
+				return true
+			}
 		}
 	}
 	return false
@@ -184,12 +264,7 @@ func (s *Session) Move(ctx context.Context, m MoveOut) error {
 }
 
 func (s *Session) move(ctx context.Context, m MoveOut) error {
-	refs := &archive.RefSet{}
-	for _, p := range m.Packs {
-		for ordinal := range p.Directory.IDs {
-			refs.Add(p.Pack, uint32(ordinal))
-		}
-	}
+	refs := refsOf(m.Packs)
 	if err := s.usable(refs); err != nil {
 		return err
 	}
@@ -219,6 +294,58 @@ func (s *Session) putMove(ctx context.Context, m MoveOut, refs *archive.RefSet) 
 	}
 	rec, err := s.put(ctx, clear{
 		Kind: Moved, Domain: m.Domain, Index: runs.names(), Refs: RefsList{Full: full}, Moves: []string{moves}, Dates: s.Log.unnoted(),
+	})
+	if err != nil {
+		return err
+	}
+	s.finish(rec)
+	return nil
+}
+
+// refsOf returns all chunks of packs.
+func refsOf(packs []archive.RunPack) *archive.RefSet {
+	refs := &archive.RefSet{}
+	for _, p := range packs {
+		for ordinal := range p.Directory.IDs {
+			refs.Add(p.Pack, uint32(ordinal))
+		}
+	}
+	return refs
+}
+
+// Heal publishes copies of chunks that damaged packs have lost. Each must have been checked against
+// its id. Whoever looks for such an id finds the copy. It stays as long as some record names
+// something of the damaged packs, which stay too. Heal fails with ErrRestart if one of the new packs
+// is being collected.
+func (s *Session) Heal(ctx context.Context, domain uint64, packs []archive.RunPack, damaged *archive.RefSet) error {
+	err := s.usable(refsOf(packs))
+	if err == nil {
+		err = s.sealAs(domain)
+	}
+	if err == nil {
+		err = s.putHeal(ctx, domain, packs, damaged)
+	}
+	if err != nil {
+		return s.giveUp(ctx, err)
+	}
+	return nil
+}
+
+func (s *Session) putHeal(ctx context.Context, domain uint64, packs []archive.RunPack, damaged *archive.RefSet) error {
+	runs, err := s.putRuns(ctx, packs)
+	if err != nil {
+		return err
+	}
+	full, err := s.putRefs(ctx, archive.EncodeRefs(refsOf(packs)))
+	if err != nil {
+		return err
+	}
+	heals, err := s.putRefs(ctx, archive.EncodeRefs(damaged))
+	if err != nil {
+		return err
+	}
+	rec, err := s.put(ctx, clear{
+		Kind: Moved, Domain: domain, Index: runs.names(), Refs: RefsList{Full: full}, Heals: []string{heals}, Dates: s.Log.unnoted(),
 	})
 	if err != nil {
 		return err

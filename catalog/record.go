@@ -78,6 +78,7 @@ type clear struct {
 	Supersedes []string  `json:"supersedes,omitempty"` // hashes of checkpoints, or verifications, that need not be kept any more
 	Subjects   []string  `json:"subjects,omitempty"`   // hashes of the commits that a tag, forget or hold is about
 	Moves      []string  `json:"moves,omitempty"`      // names of objects among refs that say what was moved
+	Heals      []string  `json:"heals,omitempty"`      // of a moved record: names of objects among refs that name damaged packs, of whose chunks it has copies
 	Verified   []string  `json:"verified,omitempty"`   // names of objects among refs that list packs that were verified
 	Cancels    []string  `json:"cancels,omitempty"`    // hashes of the forgets or holds that count no more for the subjects
 	Until      time.Time `json:"until,omitzero"`       // when a hold ends by itself

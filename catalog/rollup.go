@@ -245,7 +245,9 @@ func (u *rollUp) keep(rec *Record) {
 }
 
 // refs returns all objects among refs that a record names.
-func (rec *Record) refs() []string { return slices.Concat(rec.Refs.names(), rec.Moves, rec.Verified) }
+func (rec *Record) refs() []string {
+	return slices.Concat(rec.Refs.names(), rec.Moves, rec.Heals, rec.Verified)
+}
 
 // bytes returns a record as it was signed.
 func (u *rollUp) bytes(ctx context.Context, rec *Record) ([]byte, error) {
@@ -280,15 +282,11 @@ func (u *rollUp) movedStill(ctx context.Context) (map[string]bool, error) {
 	}
 	for _, rec := range list {
 		m := &Moves{of: map[archive.Name][]moved{}}
-		for _, name := range rec.Moves {
-			if err := u.repo.readMoves(ctx, m, rec, name); err != nil {
-				return nil, err
-			}
+		if err := u.repo.readMoves(ctx, m, rec); err != nil {
+			return nil, err
 		}
-		for pack := range m.of {
-			if named[pack] {
-				still[rec.Hash.String()] = true
-			}
+		if m.concern(named) {
+			still[rec.Hash.String()] = true
 		}
 	}
 	return still, nil

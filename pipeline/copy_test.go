@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -74,7 +75,7 @@ func (c *copying) run() error {
 		return err
 	}
 	o := c.o
-	o.Write.PackSize, o.Write.Concurrency = 1<<20, 2
+	o.Write.PackSize, o.Write.Concurrency = cmp.Or(o.Write.PackSize, 1<<20), 2
 	o.Done = func(s *catalog.Snapshot, _ archive.Name) { c.copied = append(c.copied, s.ID.String()) }
 	o.Failed = func(s *catalog.Snapshot, err error) { c.failures = append(c.failures, err.Error()) }
 	copier, err := copy.New(from, to, all, o)

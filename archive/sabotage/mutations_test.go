@@ -485,8 +485,28 @@ var mutations = []mutation{
 	},
 	{
 		"check reads no trees", "pipeline/check/check.go",
-		"c.checkTrees, c.sortHealed", "c.sortHealed",
+		"c.checkTrees, c.tellLost,", "c.tellLost,",
 		map[string]string{"pipeline": "TestAnyFlippedByte|TestAFileThatIsLonger|TestACheckOfMany|TestRefsOfALater"},
+	},
+	{
+		"what a repair has stored again is collected", "catalog/moves.go",
+		"\t\t\tall.Union(copies)\n", "",
+		map[string]string{"pipeline": "TestWhatWasMended"},
+	},
+	{
+		"a roll-up drops what a repair has stored again", "catalog/moves.go",
+		"\t\t\tif packs[ref.Name] {\n", "\t\t\tif packs[ref.Name] && false {\n",
+		map[string]string{"pipeline": "TestWhatWasMended"},
+	},
+	{
+		"a repair takes any bytes that a copy has", "pipeline/check/content.go",
+		"archive.ID(ids.Sum(data)) != want[i].Chunk.ID", "archive.ID(ids.Sum(data)) == (archive.ID{})",
+		map[string]string{"pipeline": "TestOnlyTheSameBytes"},
+	},
+	{
+		"a repair tries one position of a chunk", "pipeline/check/content.go",
+		"for k := range mostSpots {", "for k := range 1 {",
+		map[string]string{"pipeline": "TestOnlyTheSameBytes"},
 	},
 	{
 		"check takes what a tree newly needs as listed", "pipeline/check/follow.go",

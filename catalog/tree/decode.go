@@ -642,6 +642,9 @@ func (p *decoder) frames() ([]place, error) {
 			return nil, malformed("pack of frame %d", len(list))
 		}
 		f := place{pack: int(k), offset: offset.near(ends[k]), stored: stored.small()}
+		if f.stored == 0 {
+			return nil, malformed("size of frame %d", len(list))
+		}
 		ends[k] = int64(f.offset) + int64(f.stored)
 		list = append(list, f)
 	}

@@ -127,7 +127,7 @@ func randomChunk(r *rand.Rand) archive.Chunk {
 }
 
 func randomPlace(r *rand.Rand) archive.Place {
-	return archive.Place{Pack: dataPacks[r.IntN(len(dataPacks))], Ordinal: r.Uint32N(1000), Frame: r.Uint32N(1 << 25), Stored: r.Uint32N(1 << 18), Start: r.Uint32N(1 << 18)}
+	return archive.Place{Pack: dataPacks[r.IntN(len(dataPacks))], Ordinal: r.Uint32N(1000), Frame: r.Uint32N(1 << 25), Stored: 1 + r.Uint32N(1<<18), Start: r.Uint32N(1 << 18)}
 }
 
 // randomPath is a path as file systems have them, some of them odd.

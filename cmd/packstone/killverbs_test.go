@@ -41,6 +41,7 @@ var killedVerbs = []killed{
 	{name: "copy", before: withMirror, verb: []string{"copy", "--from", "@/repository"}, kept: twoSnapshots},
 	{name: "copy to other keys", before: withOther, verb: []string{"copy", "--from", "@/repository"}, kept: twoSnapshots},
 	{name: "repair from a mirror", before: damaged, verb: []string{"repair", "--from", "@/mirror"}, broken: true},
+	{name: "repair from a copy", before: damagedWithCopy, verb: []string{"repair", "--from", "@/other"}, broken: true},
 	{name: "repair from the source", before: damagedHere, verb: []string{"repair", "--from", "source", "set"}, broken: true},
 	{name: "repair from the packs", before: withoutIndex, verb: []string{"repair", "--from", "packs"}, broken: true},
 	{name: "key add", before: secondKey, verb: []string{"key", "add", "SECOND"}, codes: []int{4}, kept: secondReads},
@@ -275,6 +276,21 @@ func damaged(p *place) {
 	mirror := *p
 	mirror.dir = p.repo
 	mirror.copyTo(p.path("mirror"))
+	p.spoilPack()
+}
+
+// damagedWithCopy is damaged, and has a copy with keys of its own instead of a mirror.
+func damagedWithCopy(p *place) {
+	main := p.repo
+	p.repo = p.path("other")
+	p.must("init", "--classic")
+	p.must("copy", "--from", main)
+	p.repo = main
+	p.spoilPack()
+}
+
+func (p *place) spoilPack() {
+	p.t.Helper()
 	all, err := filepath.Glob(p.path("repository/packs/*/*"))
 	if err != nil || len(all) != 2 {
 		p.t.Fatalf("packs: %q, %v", all, err)

@@ -9,7 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/packstone/packstone/archive"
+	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/catalog"
+	"github.com/packstone/packstone/cmd/internal/flagvalue"
 	"github.com/packstone/packstone/cmd/internal/machine"
 	"github.com/packstone/packstone/cmd/internal/message"
 	"github.com/packstone/packstone/cmd/internal/meter"
@@ -27,21 +30,24 @@ const (
 )
 
 func newRepair(a *app) *cobra.Command {
-	var from string
+	var from machine.From
 	cmd := described("repair", nil)
-	cmd.Flags().StringVar(&from, "from", "", "`where` good copies are: source, packs, or the address of a mirror")
+	flags := cmd.Flags()
+	flags.StringVar(&from.Repository, "from", "", "`where` good copies are: source, packs, or the address of a mirror or of a repository made by copy")
+	flags.StringArrayVar(&from.Identities, "from-identity", nil, "age identity `file` that can read that repository (PACKSTONE_FROM_IDENTITY_FILE); may be repeated")
+	flags.Var((*flagvalue.Owner)(&from.AcceptOwner), "from-accept-owner", "trust that repository only if its owner's key has this `fingerprint`")
 	return a.verb(cmd, usesRepository|usesIdentity|usesDryRun|usesSelection|usesConcurrency, func(ctx context.Context, args []string) error {
 		switch {
-		case from == "":
-			return usage("say with --from where good copies are: source, packs, or the address of a mirror")
-		case from == fromSource:
+		case from.Repository == "":
+			return usage("say with --from where good copies are: source, packs, or the address of a mirror or of a repository made by copy")
+		case from.Repository == fromSource:
 			return a.repairFromSource(ctx, args)
-		case from == fromPacks && len(args) == 0:
+		case from.Repository == fromPacks && len(args) == 0:
 			return a.repairIndex(ctx)
 		case len(args) > 0:
-			return usage("%s has no sources: repair --from source %s takes them from here", from, strings.Join(args, " "))
+			return usage("%s has no sources: repair --from source %s takes them from here", from.Repository, strings.Join(args, " "))
 		}
-		return a.repairFromMirror(ctx, from)
+		return a.repairFromOther(ctx, from)
 	})
 }
 
@@ -88,21 +94,29 @@ func (a *app) mend(ctx context.Context, repo *catalog.Repository, before *check.
 
 // readAll reads the whole repository and says what is wrong.
 func (a *app) readAll(ctx context.Context, repo *catalog.Repository) (*check.Report, error) {
-	o := check.Options{ReadData: true, Parallel: a.flags.concurrency, Progress: new(pipeline.Progress), Seed: uint64(time.Now().UnixNano())}
+	o := check.Options{ReadData: true, Lost: true, Parallel: a.flags.concurrency, Progress: new(pipeline.Progress), Seed: uint64(time.Now().UnixNano())}
 	stop := a.out.Progress(meter.Of(o.Progress))
 	defer stop()
 	return check.Run(ctx, repo, o)
 }
 
-// repairFromMirror replaces damaged objects by those of another repository.
-func (a *app) repairFromMirror(ctx context.Context, address string) error {
-	from, err := a.Other(machine.From{Repository: address}).OpenStorage(ctx, false)
+// repairFromOther takes what is damaged from other storage: whole objects from a mirror, and chunks
+// from a repository of its own.
+func (a *app) repairFromOther(ctx context.Context, from machine.From) error {
+	other := a.Other(from)
+	good, err := other.OpenStorage(ctx, false)
 	if err != nil {
 		return err
 	}
-	repo, storage, err := a.OpenRepository(ctx, machine.MayRead|machine.MayWrite|machine.BypassCache)
+	repo, storage, err := a.OpenRepository(ctx, machine.MayRead|machine.MayWrite|machine.MayDecide|machine.BypassCache)
 	if err != nil {
 		return err
+	}
+	switch mirror, err := isMirror(ctx, repo, good); {
+	case err != nil:
+		return err
+	case !mirror:
+		return a.repairFromCopy(ctx, repo, other)
 	}
 	before, err := a.readAll(ctx, repo)
 	if err != nil {
@@ -110,8 +124,25 @@ func (a *app) repairFromMirror(ctx context.Context, address string) error {
 	}
 	before.Findings = slices.Concat(before.Findings, before.Healed)
 	return a.mend(ctx, repo, before, func() error {
-		return check.CopyAllBack(ctx, storage, from, before.Findings, func(object string, err error) { a.out.Problem(object, "repair", err) })
+		return check.CopyAllBack(ctx, storage, good, before.Findings, func(object string, err error) { a.out.Problem(object, "repair", err) })
 	})
+}
+
+// isMirror reports whether storage has the objects of a repository, as far as it tells, and is not
+// another one. What tells it may be damaged or missing in a mirror.
+func isMirror(ctx context.Context, repo *catalog.Repository, storage store.Store) (bool, error) {
+	data, err := catalog.ReadFormat(ctx, storage)
+	if errors.Is(err, catalog.ErrNoRepository) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	format, err := archive.ParseFormat(data)
+	if errors.Is(err, archive.ErrDamaged) {
+		return true, nil
+	}
+	return format.Repository == repo.Format.Repository, err
 }
 
 // reportRepair prints what was wrong before, and what still is.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/cmd/internal/machine"
@@ -44,19 +43,10 @@ func (a *app) repairIndex(ctx context.Context) error {
 	return err
 }
 
-// relist carries a plan out, with the key of the owner or of a collector on whom hosts rely.
+// relist carries a plan out.
 func (a *app) relist(ctx context.Context, repo *catalog.Repository, plan *check.Rebuild) error {
-	by, err := a.Decider(repo)
+	by, err := a.mover(ctx, repo)
 	if err != nil {
-		return err
-	}
-	if err := repo.MayMove(by); err != nil {
-		return fmt.Errorf("%w: use the owner's key, or a collector made with packstone key collector add NAME --repack", err)
-	}
-	if err := a.letForget(ctx, repo, by); err != nil {
-		return err
-	}
-	if err := repo.LetMove(ctx, by); err != nil {
 		return err
 	}
 	return plan.Run(ctx, by)

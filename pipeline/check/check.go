@@ -27,6 +27,7 @@ type Options struct {
 	MaxDuration time.Duration  // stop reading packs after this; no limit if 0
 	Sums        store.Summer   // compare the checksums that the storage tells of packs that are not read; nil: none
 	By          *crypto.Signer // the owner or a verifier, who says then which packs are sound; nil: nobody does
+	Lost        bool           // list what is lost, for Mend
 	Parallel    int            // packs at once; 2 if 0
 	Progress    *pipeline.Progress
 }
@@ -51,6 +52,7 @@ type Report struct {
 	Unused                               uint64    // packs that no index names: leftovers of interrupted runs
 	UnusedBytes                          uint64
 	Findings                             []Finding
+	Lost                                 []Lost                // what records need, and no sound pack has, if Options.Lost
 	Healed                               []Finding             // packs and index runs that are damaged or missing, and of which others have all that is needed
 	Bad                                  map[archive.Name]bool // packs that are damaged, missing or cut short, healed or not
 	Unchecked                            []string              // what could not be checked with the keys at hand
@@ -75,6 +77,8 @@ type check struct {
 	verified  map[uint64]*catalog.Verified        // by domain; by this run too, when it has said so
 	sound     map[uint64][]archive.VerifiedPack   // by domain; that this run has read since it has said so last
 	read      map[archive.Name]bool               // packs that this run has begun to read
+	needed    *needed                             // nil: nothing is damaged
+	spots     map[archive.ID][]Spot               // of damaged chunks
 
 	mu      sync.Mutex
 	damaged map[archive.ID][]int // chunk → findings
@@ -89,7 +93,7 @@ func Run(ctx context.Context, repo *catalog.Repository, o Options) (*Report, err
 	defer func() { c.index.Close() }()
 	for _, step := range []func(context.Context) error{
 		c.checkLog, c.accuse, c.openSnapshots, c.listPacks, c.checkIndex, c.readVerified, c.countUnused, c.checkRefs, c.checkContent, c.findElsewhere,
-		c.checkTrees, c.sortHealed, c.noteBorrowed,
+		c.checkTrees, c.tellLost, c.sortHealed, c.noteBorrowed,
 	} {
 		if err := step(ctx); err != nil {
 			return c.report, err
@@ -110,7 +114,7 @@ func newCheck(repo *catalog.Repository, o Options) *check {
 		repo: repo, o: o, index: repo.NewIndex(), report: &Report{Bad: map[archive.Name]bool{}}, hurt: map[int][]archive.ID{},
 		present: map[packKey]*archive.Pack{}, refs: repo.RefsReader(), damaged: map[archive.ID][]int{},
 		heard: map[archive.Name]*testimony{}, verified: map[uint64]*catalog.Verified{}, sound: map[uint64][]archive.VerifiedPack{}, borrowed: map[borrowing]map[archive.Name]bool{},
-		read: map[archive.Name]bool{},
+		read: map[archive.Name]bool{}, spots: map[archive.ID][]Spot{},
 	}
 }
 
@@ -215,10 +219,8 @@ func (c *check) countUnused(ctx context.Context) error {
 // checkRefs checks that every pack that a live record needs exists, with the size given in the
 // index.
 func (c *check) checkRefs(ctx context.Context) error {
-	superseded := c.log.Superseded()
 	needed := &archive.RefSet{}
-	records := slices.SortedStableFunc(slices.Values(c.log.Records), func(a, b *catalog.Record) int { return catalog.CompareRefs(a.Refs, b.Refs) })
-	records = slices.DeleteFunc(records, func(rec *catalog.Record) bool { return !c.log.Live(rec, superseded) || c.isClosed(rec) })
+	records := c.live()
 	c.refs.Ahead(ctx, records)
 	for _, rec := range records {
 		set, err := c.refs.Load(ctx, rec.Refs)
@@ -240,6 +242,13 @@ func (c *check) checkRefs(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// live returns the records that count and that a key at hand opens.
+func (c *check) live() []*catalog.Record {
+	superseded := c.log.Superseded()
+	records := slices.SortedStableFunc(slices.Values(c.log.Records), func(a, b *catalog.Record) int { return catalog.CompareRefs(a.Refs, b.Refs) })
+	return slices.DeleteFunc(records, func(rec *catalog.Record) bool { return !c.log.Live(rec, superseded) || c.isClosed(rec) })
 }
 
 // errUnlisted: a pack is there, and the index does not tell what is in it.
@@ -289,23 +298,6 @@ func (c *check) hurts(finding int, ids ...archive.ID) {
 		c.damaged[id] = append(c.damaged[id], finding)
 	}
 	c.hurt[finding] = append(c.hurt[finding], ids...)
-}
-
-// findElsewhere removes from the damaged chunks those that are also in a sound pack.
-func (c *check) findElsewhere(ctx context.Context) error {
-	for id := range c.damaged {
-		places, err := c.index.Places(ctx, id)
-		if err != nil {
-			return err
-		}
-		if slices.ContainsFunc(places, func(other archive.Chunk) bool {
-			pack := other.Place.Pack
-			return c.present[packKey{pack.Kind, pack.Name}] != nil && !c.report.Bad[pack.Name]
-		}) {
-			delete(c.damaged, id)
-		}
-	}
-	return nil
 }
 
 // isReplaced reports whether a finding is about an index run that is lost or damaged, and other runs

@@ -44,7 +44,8 @@ type treeWalk struct {
 	loads   map[uint64]tree.Load // by domain
 	recent  fetch.RecentPages
 	decoded tree.Cache
-	of      *catalog.Snapshot // the snapshot before
+	of      *catalog.Snapshot // the snapshot before, or this one
+	name    string            // of the source that is read in full
 	last    map[string]*sound // of the snapshots of the same set: by source
 }
 
@@ -108,6 +109,7 @@ func (w *treeWalk) source(ctx context.Context, s *catalog.Snapshot, source *cata
 	}
 	found := len(w.report.Findings)
 	now.needs = newNeeds()
+	w.name = source.Name
 	if err := w.whole(ctx, s.ID.String()[:8]+":"+source.Name, now); err != nil {
 		return err
 	}
@@ -170,6 +172,7 @@ func (w *treeWalk) node(ctx context.Context, place string, node *tree.Node, now 
 		now.needs.addAll(node)
 	}
 	w.nameHurt(name, node)
+	w.locate(node)
 	return nil
 }
 

@@ -34,7 +34,8 @@ type Swap interface {
 	// fresh is not "", for what was filled there.
 	Ready(ctx context.Context, fresh string) error
 	// Make makes an empty database, with the owner, the rights and the encoding of the living one,
-	// if that is there.
+	// if that is there. One of its name that comes to be meanwhile, since somebody was killed who had
+	// asked for it, is dropped.
 	Make(ctx context.Context, name string) error
 	// Exchange gives what bears the living name, if it is there, the name aside, and what bears the
 	// name fresh, unless that is "", the living name. After a crash all is as it was, or done, or what

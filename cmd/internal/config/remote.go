@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path"
@@ -59,6 +60,8 @@ func ParseRemote(address string) (Remote, error) {
 		return r, fmt.Errorf("%s://: want ftp://, ftpes://, ftps:// or sftp://", u.Scheme)
 	case r.Host == "":
 		return r, fmt.Errorf("%s: names no host", u.Redacted())
+	case strings.Contains(r.Host, ":") && !isIPv6(r.Host):
+		return r, fmt.Errorf("%s: %s is no host", u.Redacted(), r.Host)
 	case u.RawQuery != "" || u.Fragment != "":
 		return r, fmt.Errorf("%s://%s/…: an address has no ? or #; write %%3F or %%23 for one in a path", r.Scheme, r.Host)
 	case slices.Contains(strings.Split(r.Path, "/"), ".."):
@@ -75,6 +78,11 @@ func ParseRemote(address string) (Remote, error) {
 		r.Path = path.Clean(r.Path)
 	}
 	return r, nil
+}
+
+func isIPv6(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Is6()
 }
 
 // HasPassword reports whether the address contains a password.

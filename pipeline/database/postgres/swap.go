@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/packstone/packstone/pipeline/database"
 )
@@ -110,8 +111,7 @@ func (s *swap) Make(ctx context.Context, name string) error {
 	var text string
 	err := s.conn.QueryRow(ctx, "SELECT pg_catalog.to_jsonb(d) || pg_catalog.jsonb_build_object('owner', pg_catalog.pg_get_userbyid(d.datdba), 'encoding', pg_catalog.pg_encoding_to_char(d.encoding)) FROM pg_catalog.pg_database d WHERE d.datname = $1", s.name).Scan(&text)
 	if errors.Is(err, pgx.ErrNoRows) {
-		_, err = s.conn.Exec(ctx, "CREATE DATABASE "+quote(name)+" TEMPLATE template0")
-		return s.wrap("make a database beside", err)
+		return s.create(ctx, name, "")
 	}
 	if err != nil {
 		return s.wrap("look into", err)
@@ -120,10 +120,30 @@ func (s *swap) Make(ctx context.Context, name string) error {
 	if err := json.Unmarshal([]byte(text), &living); err != nil {
 		return s.wrap("look into", err)
 	}
-	if _, err := s.conn.Exec(ctx, "CREATE DATABASE "+quote(name)+" TEMPLATE template0"+likeLiving(living)); err != nil {
-		return s.wrap("make a database beside", err)
+	if err := s.create(ctx, name, likeLiving(living)); err != nil {
+		return err
 	}
 	return s.copyRights(ctx, name)
+}
+
+// create makes a database. A server goes on with what a program has asked for that was killed, so
+// that another one of the name may come to be in the middle: create drops that, and tries again.
+func (s *swap) create(ctx context.Context, name, like string) error {
+	for try := 0; ; try++ {
+		_, err := s.conn.Exec(ctx, "CREATE DATABASE "+quote(name)+" TEMPLATE template0"+like)
+		if err == nil || !isTaken(err) || try == 3 {
+			return s.wrap("make a database beside", err)
+		}
+		if err := s.Drop(ctx, name); err != nil {
+			return err
+		}
+	}
+}
+
+// isTaken says that another database has the name, maybe since this moment.
+func isTaken(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "42P04" || pg.Code == "23505")
 }
 
 // likeLiving gives the options of CREATE DATABASE that make it like one that is there.

@@ -51,6 +51,8 @@ func TestADatabaseTakesThePlaceOfALivingOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	postgrestest.Exec(t, at.Reveal(), "CREATE TABLE new (x int)")
+	wantNil(t, s.Make(t.Context(), fresh)) // as if the server had just made it for somebody who was killed
+	postgrestest.Exec(t, at.Reveal(), "CREATE TABLE new (x int)")
 	rights := "SELECT pg_get_userbyid(datdba) || ' ' || coalesce(datacl::text, '') || ' ' || datconnlimit || ' ' || pg_encoding_to_char(encoding) || ' ' || datcollate || ' ' || datctype FROM pg_database WHERE datname = "
 	want := value(t, url, rights+"'"+name+"'")
 	wantNil(t, s.Exchange(t.Context(), aside, fresh))

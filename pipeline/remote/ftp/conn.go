@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/textproto"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -211,10 +212,7 @@ func (c *Conn) login(ctx context.Context) error {
 func (c *Conn) refused(err error, password string) error {
 	code, text := reply(err)
 	if code == 0 { // ServerConn tells the text of some answers only
-		text = lastLine(c.control.last)
-		if n, _ := fmt.Sscanf(text, "%3d", &code); n == 1 {
-			text = strings.TrimLeft(text[3:], " -")
-		}
+		code, text = splitCode(lastLine(c.control.last))
 	}
 	if password != "" {
 		text = strings.ReplaceAll(text, password, "***")
@@ -231,6 +229,18 @@ func (c *Conn) refused(err error, password string) error {
 		return fmt.Errorf("log in to %s as %s: %d %s", o.Host, o.User, code, text)
 	}
 	return fmt.Errorf("log in to %s as %s: %w", o.Host, o.User, err)
+}
+
+// splitCode takes an answer apart. The code is 0 if it has none.
+func splitCode(answer string) (code int, text string) {
+	if len(answer) < 3 {
+		return 0, answer
+	}
+	number, err := strconv.ParseUint(answer[:3], 10, 16)
+	if err != nil {
+		return 0, answer
+	}
+	return int(number), strings.TrimLeft(answer[3:], " -")
 }
 
 func lastLine(b []byte) string {
