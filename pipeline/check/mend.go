@@ -197,10 +197,13 @@ func (m *mending) fill(ctx context.Context, session *catalog.Session, domain cry
 	return packs, lacking, err
 }
 
+// count notes what was stored. Where it was not, the reason of another domain may tell more.
 func (m *mending) count(wanted []Lost, lacking map[int]error) {
 	for i := range wanted {
-		err := lacking[i]
-		m.why[wanted[i].content()] = err
+		what, err := wanted[i].content(), lacking[i]
+		if err == nil || errors.Is(m.why[what], errNotGiven) {
+			m.why[what] = err
+		}
 		if err == nil {
 			m.done.Stored++
 			m.done.Bytes += uint64(wanted[i].Chunk.Length)
