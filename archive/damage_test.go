@@ -184,6 +184,65 @@ func TestOneBadSegmentCostsTheFramesThatTouchIt(t *testing.T) {
 	}
 }
 
+// Verify names what a restore cannot read, and no more: whoever stores that again has everything.
+func TestOneBadSegmentOfALongFrameCostsWhatVerifyNames(t *testing.T) {
+	b := newBench(t, memory.New())
+	data := noise(rand.New(rand.NewPCG(4, 9)), 12*100_000)
+	w := NewWriter(t.Context(), b.store, WriterOptions{Recipients: b.recipients, Level: LevelDefault})
+	defer w.Close()
+	var slots []*Slot
+	for chunk := range slices.Chunk(data, 100_000) {
+		slots = append(slots, NewSlot(b.key(Data).Sum(chunk), len(chunk)))
+	}
+	if err := errors.Join(w.AddRun(t.Context(), slots, data, "raw"), w.Flush(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	var want []Chunk
+	for _, slot := range slots {
+		c, _ := slot.Chunk()
+		want = append(want, c)
+	}
+	if want[0].Place.Frame != want[11].Place.Frame {
+		t.Fatalf("the chunks are not of one frame: %v", want)
+	}
+	pack := want[0].Place.Pack
+	object := pack.Kind.Object(pack.Name)
+	stored, err := b.store.Get(t.Context(), object, 0, -1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	faulty, few := &storetest.Faulty{Store: b.store}, false
+	b.store = faulty
+	for at := int64(pack.Header) + crypto.SealedSegment; at < int64(len(stored))-2*crypto.SealedSegment; at += crypto.SealedSegment {
+		faulty.Corrupt = func(_ string, offset int64, data []byte) {
+			if i := at - offset; i >= 0 && i < int64(len(data)) {
+				data[i] ^= 1
+			}
+		}
+		came := map[ID]bool{}
+		if err := b.reader().Fetch(t.Context(), pack, want, func(i int, _ []byte) error { came[want[i].ID] = true; return nil }); !errors.Is(err, ErrDamaged) {
+			t.Errorf("byte %d: got %v, want ErrDamaged", at, err)
+		}
+		problems, err := b.reader().Verify(t.Context(), pack, nil)
+		named := 0
+		for _, p := range problems {
+			if p.ID != (ID{}) {
+				named++
+				if came[p.ID] {
+					t.Errorf("byte %d: chunk %s came, and verify names it", at, p.ID)
+				}
+			}
+		}
+		few = few || named <= 2
+		if err != nil || named == 0 || len(came)+named != len(want) {
+			t.Errorf("byte %d: %d chunks came, verify names %d of %d: %v, %v", at, len(came), named, len(want), problems, err)
+		}
+	}
+	if !few {
+		t.Error("damage always costs the whole frame")
+	}
+}
+
 func TestWrongPlacesAreDamageAndNothingWorse(t *testing.T) {
 	b := newBench(t, memory.New())
 	r := rand.New(rand.NewPCG(4, 9))

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -204,7 +205,7 @@ func (l *Loaded) Open(ctx context.Context, take func(*Piece) error) (bad []Bad, 
 }
 
 // openSegments decrypts a span in place and closes the gaps between its segments. It returns an
-// error for each segment that does not open.
+// error for each segment that does not open, and fills that with zeros.
 func (l *Loaded) openSegments() (bad map[int64]error) {
 	count, sealed := crypto.SegmentCount(l.span.plain), l.sealed
 	l.plain = sealed[:0]
@@ -217,6 +218,7 @@ func (l *Loaded) openSegments() (bad map[int64]error) {
 			}
 			bad[index] = err
 			segment = sealed[:max(0, n-crypto.SegmentOverhead)]
+			clear(segment)
 		}
 		l.plain, sealed = append(l.plain, segment...), sealed[n:]
 	}
@@ -229,7 +231,7 @@ type Piece struct {
 	Chunks []int // indexes in what was wanted, in the order of their places
 	want   []Chunk
 	raw    *[]byte
-	stored []byte // of the frame, in the memory of the span
+	stored []byte // of the frame, in the memory of the span; nil if it is damaged
 }
 
 // Data returns the content of the chunk with index i in what was wanted, valid until Free. Callers
@@ -243,6 +245,9 @@ func (p *Piece) Data(i int) []byte {
 // of the piece, each once. The bytes are valid only until the function that received the piece
 // returns, and must not be changed.
 func (p *Piece) Frame() (stored []byte, whole bool) {
+	if p.stored == nil {
+		return nil, false
+	}
 	end := 0
 	for _, i := range p.Chunks {
 		if int(p.want[i].Place.Start) != end {
@@ -263,11 +268,15 @@ func (p *Piece) Free() {
 }
 
 // piece decompresses a frame and checks the ids of the wanted chunks in it. It returns nil if none
-// is right.
+// is right. Where a segment of the frame is damaged, chunks of which it has no byte may still be right.
 func (l *Loaded) piece(frame frameWant, damage map[int64]error) (*Piece, []Bad) {
-	raw, stored, err := l.decompress(frame, damage)
+	hurt := hurtBy(frame, damage)
+	raw, stored, err := l.decompress(frame)
 	if err != nil {
-		return nil, l.bad(frame.chunks, err)
+		return nil, l.bad(frame.chunks, cmp.Or(hurt, err))
+	}
+	if hurt != nil {
+		stored = nil
 	}
 	p, bad := &Piece{Chunks: make([]int, 0, len(frame.chunks)), want: l.span.Want, raw: raw, stored: stored}, []Bad(nil)
 	var right *Chunk // the last whose id is right: a run of zeros is wanted many times
@@ -275,9 +284,9 @@ func (l *Loaded) piece(frame frameWant, damage map[int64]error) (*Piece, []Bad) 
 		c := &l.span.Want[i]
 		switch end := int64(c.Place.Start) + int64(c.Length); {
 		case end > int64(len(*raw)):
-			bad = append(bad, l.bad([]int{i}, fmt.Errorf("its frame holds %d bytes, and it should end at %d", len(*raw), end))...)
+			bad = append(bad, l.bad([]int{i}, cmp.Or(hurt, fmt.Errorf("its frame holds %d bytes, and it should end at %d", len(*raw), end)))...)
 		case !c.isAgain(right) && l.key.Sum(p.Data(i)) != c.ID && !sabotage.Has(sabotage.NoIDCheck):
-			bad = append(bad, l.bad([]int{i}, ErrWrongID)...)
+			bad = append(bad, l.bad([]int{i}, cmp.Or(hurt, ErrWrongID))...)
 		default:
 			right = c
 			p.Chunks = append(p.Chunks, i)
@@ -303,13 +312,18 @@ func (c *Chunk) isAgain(other *Chunk) bool {
 	return other != nil && other.ID == c.ID && other.Place.Start == c.Place.Start && other.Length == c.Length
 }
 
-func (l *Loaded) decompress(frame frameWant, damage map[int64]error) (raw *[]byte, stored []byte, err error) {
+// hurtBy returns the error of the first segment of a frame that does not open.
+func hurtBy(frame frameWant, damage map[int64]error) error {
 	first, last := frame.segments()
 	for index := first; len(damage) > 0 && index <= last; index++ {
 		if err := damage[index]; err != nil {
-			return nil, nil, err
+			return err
 		}
 	}
+	return nil
+}
+
+func (l *Loaded) decompress(frame frameWant) (raw *[]byte, stored []byte, err error) {
 	start := frame.offset - l.span.first*crypto.SegmentSize
 	if start+frame.stored > int64(len(l.plain)) {
 		return nil, nil, errCutShort

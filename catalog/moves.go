@@ -16,9 +16,9 @@ import (
 // there are copies of chunks. Records still name the old places; Moves maps them to the new ones. It
 // does not change, and is safe for concurrent use.
 type Moves struct {
-	of    map[archive.Name][]moved // by the pack that was left
-	heals []healing
-	avoid PackSet // what is about to be deleted or is deleted: read after the records that moved
+	of    map[archive.Name][]moved    // by the pack that was left
+	heals map[archive.Name][]*healing // by the pack that is damaged
+	avoid PackSet                     // what is about to be deleted or is deleted: read after the records that moved
 }
 
 // moved is what one record has copied out of one pack.
@@ -42,7 +42,7 @@ const mostMoves = 1 << 10
 // ReadMoves reads what records of a log have moved, and then what must be avoided. If lax, it
 // leaves out records whose moves no key at hand opens.
 func (r *Repository) ReadMoves(ctx context.Context, log *Log, lax bool) (*Moves, error) {
-	m := &Moves{of: map[archive.Name][]moved{}}
+	m := newMoves()
 	for _, rec := range log.moves() {
 		if lax && !r.OpensIndex(rec.Domain) {
 			continue
@@ -60,6 +60,10 @@ func (r *Repository) ReadMoves(ctx context.Context, log *Log, lax bool) (*Moves,
 	}
 	m.avoid = avoid.packs
 	return m, nil
+}
+
+func newMoves() *Moves {
+	return &Moves{of: map[archive.Name][]moved{}, heals: map[archive.Name][]*healing{}}
 }
 
 // moves returns the records that have moved chunks, in an order that is the same for every reader:
@@ -91,9 +95,11 @@ func (r *Repository) readMoves(ctx context.Context, m *Moves, rec *Record) error
 		if err != nil {
 			return err
 		}
-		damaged.Settle()
 		copies.Settle()
-		m.heals = append(m.heals, healing{damaged, copies})
+		h := &healing{damaged, copies}
+		for ref := range damaged.All() {
+			m.heals[ref.Name] = append(m.heals[ref.Name], h)
+		}
 	}
 	return nil
 }
@@ -155,22 +161,18 @@ func (m *Moves) Needed(refs *archive.RefSet, t Term) *archive.RefSet {
 	if len(m.heals) == 0 {
 		return needed
 	}
-	all, seen := needed.Clone(), refs.Clone()
-	seen.Union(needed)
-	left := slices.Clone(m.heals)
-	for found := true; found; {
-		found = false
-		left = slices.DeleteFunc(left, func(h healing) bool {
-			if !h.damaged.Intersects(seen) {
-				return false
+	all, used := needed.Clone(), map[*healing]bool{}
+	for look := []*archive.RefSet{refs, needed}; len(look) > 0; look = look[1:] {
+		for ref := range look[0].All() {
+			for _, h := range m.heals[ref.Name] {
+				if !used[h] {
+					used[h] = true
+					copies := m.followed(h.copies, t)
+					all.Union(copies)
+					look = append(look, h.copies, copies)
+				}
 			}
-			found = true
-			copies := m.followed(h.copies, t)
-			all.Union(copies)
-			seen.Union(h.copies)
-			seen.Union(copies)
-			return true
-		})
+		}
 	}
 	return all
 }
@@ -213,21 +215,14 @@ func (m *Moves) Left(pack archive.Name, chunks archive.Bitmap) bool {
 
 // Heals reports whether there are copies of chunks of a damaged pack.
 func (m *Moves) Heals(pack *archive.Pack) bool {
-	return slices.ContainsFunc(m.heals, func(h healing) bool { return len(h.damaged.Ordinals(pack.Kind, pack.Name)) > 0 })
+	return slices.ContainsFunc(m.heals[pack.Name], func(h *healing) bool { return len(h.damaged.Ordinals(pack.Kind, pack.Name)) > 0 })
 }
 
-// concern reports whether something was moved out of one of these packs, or heals it.
+// concern reports whether something was moved out of one of these packs.
 func (m *Moves) concern(packs PackSet) bool {
 	for pack := range m.of {
 		if packs[pack] {
 			return true
-		}
-	}
-	for _, h := range m.heals {
-		for ref := range h.damaged.All() {
-			if packs[ref.Name] {
-				return true
-			}
 		}
 	}
 	return false

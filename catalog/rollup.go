@@ -265,7 +265,8 @@ func (u *rollUp) bytes(ctx context.Context, rec *Record) ([]byte, error) {
 	return u.prev.bytes[rec.Name()], nil
 }
 
-// movedStill returns the records of moves out of packs that a record still names.
+// movedStill returns the records of moves out of packs that a record still names, and all that heal:
+// a running backup may yet come to name a damaged pack.
 func (u *rollUp) movedStill(ctx context.Context) (map[string]bool, error) {
 	still, named := map[string]bool{}, PackSet{}
 	list := u.log.moves()
@@ -281,11 +282,11 @@ func (u *rollUp) movedStill(ctx context.Context) (map[string]bool, error) {
 		return nil, err
 	}
 	for _, rec := range list {
-		m := &Moves{of: map[archive.Name][]moved{}}
+		m := newMoves()
 		if err := u.repo.readMoves(ctx, m, rec); err != nil {
 			return nil, err
 		}
-		if m.concern(named) {
+		if len(rec.Heals) > 0 || m.concern(named) {
 			still[rec.Hash.String()] = true
 		}
 	}

@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"sync"
@@ -224,5 +225,36 @@ func TestWhatNobodyNeedsOfADamagedPackIsNoLoss(t *testing.T) {
 		}
 		c.from.check()
 		c.from.same(0, src)
+	})
+}
+
+// Damage to a part of a frame costs the chunks that have some of it: the others are read where they
+// are, and are not stored again.
+func TestOnlyWhatIsDamagedOfAFrameIsLost(t *testing.T) {
+	w := newWorld(t)
+	src := newSource()
+	src.add("big", randomBytes(3<<20, 1))
+	o := w.options(src)
+	o.PackSize = 8 << 20
+	if _, err := w.backup(w.store, o); err != nil {
+		t.Fatal(err)
+	}
+	pack := w.names("packs/")[0]
+	data, err := w.store.Get(t.Context(), pack, 0, -1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eachKind(t, w, func(t *testing.T, c *copying) {
+		copied(c)
+		for at := len(data) / 8; at < len(data); at += len(data) / 3 {
+			spoilt := bytes.Clone(data)
+			spoilt[at] ^= 1
+			c.from.store.Set(pack, spoilt)
+			if m := c.from.mustMend(c.to); m.Bytes == 0 || m.Bytes > 5<<19 || len(m.Left) > 0 {
+				t.Errorf("byte %d of %d is changed: %+v", at, len(data), m)
+			}
+			c.from.check()
+			c.from.same(0, src)
+		}
 	})
 }

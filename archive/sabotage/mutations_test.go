@@ -490,12 +490,12 @@ var mutations = []mutation{
 	},
 	{
 		"what a repair has stored again is collected", "catalog/moves.go",
-		"\t\t\tall.Union(copies)\n", "",
+		"\t\t\t\t\tall.Union(copies)\n", "",
 		map[string]string{"pipeline": "TestWhatWasMended"},
 	},
 	{
-		"a roll-up drops what a repair has stored again", "catalog/moves.go",
-		"\t\t\tif packs[ref.Name] {\n", "\t\t\tif packs[ref.Name] && false {\n",
+		"a roll-up drops what a repair has stored again", "catalog/rollup.go",
+		"if len(rec.Heals) > 0 || m.concern(named) {", "if m.concern(named) {",
 		map[string]string{"pipeline": "TestWhatWasMended"},
 	},
 	{

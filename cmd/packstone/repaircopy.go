@@ -45,7 +45,7 @@ func (a *app) takeBack(ctx context.Context, repo, from *catalog.Repository, lost
 	mended, err := a.takeOnce(ctx, repo, from, lost, by)
 	if err == nil && mended.Stored > 0 && slices.ContainsFunc(lost, func(l check.Lost) bool { return l.Chunk.Place.Pack.Kind == archive.Trees }) {
 		var now *check.Report
-		if now, err = a.readAll(ctx, repo); err == nil && len(now.Lost) > 0 {
+		if now, err = a.readAll(ctx, repo); err == nil {
 			mended, err = a.takeOnce(ctx, repo, from, now.Lost, by)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 // Lost is a chunk, or a page of a tree, that records need and that no sound pack has. Who lists the
 // pack may lie: nothing but the id says what it is.
 type Lost struct {
-	Chunk   archive.Chunk // at a place where records look for it
+	Chunk   archive.Chunk // at one of its places
 	Domains []uint64      // of which it may be
 	In      []Spot        // where files have it, a few of them; none of a page
 	Live    bool          // something needs it that was not forgotten
@@ -30,12 +30,12 @@ type Spot struct {
 // the first.
 const mostSpots = 4
 
-// compare sorts by kind and place, and then by what is said to be there.
+// compare sorts by kind, and then by what it is and where.
 func (l *Lost) compare(other *Lost) int {
 	a, b := l.Chunk.Place, other.Chunk.Place
 	return cmp.Or(
-		cmp.Compare(a.Pack.Kind, b.Pack.Kind), bytes.Compare(a.Pack.Name[:], b.Pack.Name[:]), cmp.Compare(a.Ordinal, b.Ordinal),
-		bytes.Compare(l.Chunk.ID[:], other.Chunk.ID[:]), cmp.Compare(l.Chunk.Length, other.Chunk.Length),
+		cmp.Compare(a.Pack.Kind, b.Pack.Kind), bytes.Compare(l.Chunk.ID[:], other.Chunk.ID[:]), cmp.Compare(l.Chunk.Length, other.Chunk.Length),
+		bytes.Compare(a.Pack.Name[:], b.Pack.Name[:]), cmp.Compare(a.Ordinal, b.Ordinal),
 	)
 }
 
@@ -81,7 +81,7 @@ func (w *treeWalk) locate(node *tree.Node) {
 	}
 }
 
-// tellLost lists what is lost, at each place where records look for it.
+// tellLost lists what is lost, at each of its places, if records look for it at one.
 func (c *check) tellLost(ctx context.Context) error {
 	if !c.o.Lost {
 		return nil
@@ -91,12 +91,13 @@ func (c *check) tellLost(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, at := range places {
-			if named(&c.needed.named, at.Place) {
-				c.report.Lost = append(c.report.Lost, Lost{
-					Chunk: at, Domains: c.domainsOf(at.Place.Pack.Name), In: c.spots[id], Live: named(&c.needed.live, at.Place),
-				})
-			}
+		if !slices.ContainsFunc(places, func(at archive.Chunk) bool { return named(&c.needed.named, at.Place) }) {
+			continue
+		}
+		for _, at := range places { // a backup may come to need any of them
+			c.report.Lost = append(c.report.Lost, Lost{
+				Chunk: at, Domains: c.domainsOf(at.Place.Pack.Name), In: c.spots[id], Live: named(&c.needed.live, at.Place),
+			})
 		}
 	}
 	slices.SortFunc(c.report.Lost, func(a, b Lost) int { return a.compare(&b) })

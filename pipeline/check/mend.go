@@ -111,11 +111,16 @@ func (m *mending) domain(ctx context.Context, number uint64, lost []Lost) error 
 	return nil
 }
 
-// mendable returns how many of the chunks are mended at once: of one kind, and up to mendBytes.
+// mendable returns how many are mended at once: of one kind, up to mendBytes, and all places of each
+// chunk.
 func mendable(lost []Lost) (n int) {
 	size := 0
 	for i := range lost {
 		l := &lost[i]
+		if i > 0 && l.content() == lost[i-1].content() {
+			n++
+			continue
+		}
 		if l.Chunk.Place.Pack.Kind != lost[0].Chunk.Place.Pack.Kind || n > 0 && size+int(l.Chunk.Length) > mendBytes {
 			break
 		}

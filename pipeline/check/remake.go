@@ -137,7 +137,7 @@ func (m *remaking) tree(ctx context.Context, copied *tree.Tree, refs *archive.Re
 func done(context.Context) error { return nil }
 
 // nowhere is the place of what this repository does not have: what names it is no page of it.
-var nowhere = archive.Place{Pack: &archive.Pack{Kind: archive.Data}}
+var nowhere = archive.Place{Pack: &archive.Pack{Kind: archive.Data}, Stored: 1}
 
 // place returns where a snapshot has a chunk.
 func (m *remaking) place(ctx context.Context, id archive.ID, refs *archive.RefSet) (archive.Place, error) {
