@@ -87,8 +87,8 @@ func twinsOf(repo string, ours []*catalog.Snapshot, from string, theirs []*catal
 	return twins
 }
 
-// give reads chunks of one kind as those of a domain, and passes each to store, from several goroutines at
-// once. It returns why others could not be read, by their numbers. An error is one of store, or says
+// give reads chunks of one kind as those of a domain, and passes each to store, from several
+// goroutines at once. It returns why others could not be read, by their numbers. An error is one of store, or says
 // that a storage cannot be reached.
 func (g *giver) give(ctx context.Context, domain crypto.Domain, want []Lost, store func(i int, data []byte) error) (lacking map[int]error, err error) {
 	number, shared := g.sharing(domain)

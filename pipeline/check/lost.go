@@ -39,8 +39,8 @@ func (l *Lost) compare(other *Lost) int {
 	)
 }
 
-// findElsewhere removes from the damaged chunks those that are also in a sound pack, and those that
-// nothing names in packs that were mended.
+// findElsewhere removes from the damaged chunks those that are also in a sound pack, and those of
+// packs that were mended that nothing needs which counts.
 func (c *check) findElsewhere(ctx context.Context) error {
 	if len(c.damaged) == 0 {
 		return nil
