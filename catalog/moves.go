@@ -218,6 +218,15 @@ func (m *Moves) Heals(pack *archive.Pack) bool {
 	return slices.ContainsFunc(m.heals[pack.Name], func(h *healing) bool { return len(h.damaged.Ordinals(pack.Kind, pack.Name)) > 0 })
 }
 
+// healed returns the damaged packs of whose chunks there are copies.
+func (m *Moves) healed() PackSet {
+	damaged := PackSet{}
+	for pack := range m.heals {
+		damaged[pack] = true
+	}
+	return damaged
+}
+
 // concern reports whether something was moved out of one of these packs.
 func (m *Moves) concern(packs PackSet) bool {
 	for pack := range m.of {

@@ -138,6 +138,7 @@ type PackUse struct {
 	Needed  PackSet // they must stay
 	Passing PackSet // those of them that only what was forgotten needs, within its grace
 	Named   PackSet // any record names or named them
+	Healed  PackSet // damaged ones, of whose chunks there are copies
 }
 
 // NeededPacks returns the packs that must stay. It fails if it cannot read some refs.
@@ -188,7 +189,7 @@ func (r *Repository) readUse(ctx context.Context, log *Log, t Term, records []*R
 	if err != nil {
 		return PackUse{}, err
 	}
-	use := PackUse{Needed: packsOf(moves.Now(&lasting))}
+	use := PackUse{Needed: packsOf(moves.Now(&lasting)), Healed: moves.healed()}
 	if len(moves.of) > 0 {
 		passing.Union(&lasting) // where it was, for the grace
 	}

@@ -20,7 +20,7 @@ const (
 )
 
 // rollRuns lists the index runs of rolled-up records, each with the writer that vouches for it, and
-// joins small ones. A joined run contains the packs of its parts that still exist.
+// joins small ones. A joined run contains the packs of its parts that still exist, and those that are lost and needed.
 func (u *rollUp) rollRuns(ctx context.Context) error {
 	var all []rollRun
 	if u.prev != nil {
@@ -124,14 +124,18 @@ func (u *rollUp) join(ctx context.Context, group []rollRun, small map[string]boo
 	return list, nil
 }
 
-// load reads runs, and returns their packs that still exist.
+// load reads runs, and returns their packs that still exist, or are lost and needed: a repair must
+// know what they held.
 func (u *rollUp) load(ctx context.Context, runs []rollRun) ([]archive.RunPack, error) {
-	there := PackSet{}
+	keep, err := u.repo.NeededPacks(ctx, u.log, u.term)
+	if err != nil {
+		return nil, err
+	}
 	for pack, err := range archive.ListPacks(ctx, u.repo.Store) {
 		if err != nil {
 			return nil, err
 		}
-		there[pack.Name] = true
+		keep[pack.Name] = true
 	}
 	read := make([][]archive.RunPack, len(runs))
 	g, gctx := errgroup.WithContext(ctx)
@@ -149,7 +153,7 @@ func (u *rollUp) load(ctx context.Context, runs []rollRun) ([]archive.RunPack, e
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(slices.Concat(read...), func(p archive.RunPack) bool { return !there[p.Pack.Name] }), nil
+	return slices.DeleteFunc(slices.Concat(read...), func(p archive.RunPack) bool { return !keep[p.Pack.Name] }), nil
 }
 
 // replaced returns the runs that the next roll no longer lists, and that no later record names.

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"encoding/binary"
+	"fmt"
 	"testing"
 
 	"github.com/packstone/packstone/archive"
@@ -126,4 +127,37 @@ func TestSmallIndexRunsAreNotRolledUpToOneThatIsTooLarge(t *testing.T) {
 	}
 	w.listsAll(runs, fewRuns+1)
 	w.sound()
+}
+
+// TestIndexRunsThatAreJoinedListWhatIsLostAndNeeded: a repair must know what lay in a lost pack.
+func TestIndexRunsThatAreJoinedListWhatIsLostAndNeeded(t *testing.T) {
+	w := decidingWorld(t)
+	var ids, packs []archive.Name
+	for i := range fewRuns + 2 {
+		id, p := w.committed(fmt.Sprint("content ", i))
+		ids, packs = append(ids, id), append(packs, p.Pack.Name)
+	}
+	w.remove(archive.Data.Object(packs[0]))
+	w.remove(archive.Data.Object(packs[1]))
+	w.forget(w.owner, ids[1])
+	w.rollUp()
+	runs, err := w.reader().readRollBody(t.Context(), 1)
+	if err != nil || len(runs.Index) != 1 {
+		t.Fatalf("got %d runs, %v, want one", len(runs.Index), err)
+	}
+	name, err := archive.ParseName(runs.Index[0].Run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	joined, err := w.reader().LoadRun(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := PackSet{}
+	for _, p := range joined {
+		listed[p.Pack.Name] = true
+	}
+	if len(joined) != fewRuns+1 || !listed[packs[0]] || listed[packs[1]] {
+		t.Errorf("%d packs are listed, the needed one %v, the forgotten one %v", len(joined), listed[packs[0]], listed[packs[1]])
+	}
 }

@@ -201,6 +201,28 @@ func TestWhatWasMendedOutlivesCollections(t *testing.T) {
 	w.same(0, last)
 }
 
+// A lost pack is collected with the copies of what it held: else the same content, backed up again,
+// would be said to lie in it.
+func TestNoBackupReliesOnALostPackWhoseCopiesAreCollected(t *testing.T) {
+	w := newWorld(t)
+	src := randomSource(12, 20_000, 1)
+	w.mustBackup(src)
+	c := copied(w.copyTo(w.sharing()))
+	w.lose(w.names("packs/")...)
+	w.mustMend(c.to)
+	w.letForget()
+	w.forget(w.snapshots()[0].ID)
+	for range 3 {
+		w.mustCollect(fencing)
+	}
+	if left := w.names("packs/"); len(left) > 0 {
+		t.Errorf("%d packs are left", len(left))
+	}
+	w.mustBackup(src)
+	w.check()
+	w.same(0, src)
+}
+
 // What nothing needs any more of a pack that is damaged is in no copy, and no loss.
 func TestWhatNobodyNeedsOfADamagedPackIsNoLoss(t *testing.T) {
 	w := newWorld(t)

@@ -92,11 +92,11 @@ func (b *Bucket) Address() Address { return b.client.Address() }
 // String returns the address, and the server if the address does not name it.
 func (b *Bucket) String() string { return b.client.String() }
 
-// Ahead returns how far the server's clock is ahead of ours, to the second, as of the last answer.
-func (b *Bucket) Ahead() time.Duration { return b.client.Ahead() }
-
 // Now returns the time by the server's clock, to the second.
-func (b *Bucket) Now() time.Time { return time.Now().Add(b.Ahead()).Truncate(time.Second) }
+func (b *Bucket) Now() time.Time { return time.Now().Add(b.client.Ahead()).Truncate(time.Second) }
+
+// Until returns how long it takes until the server's clock certainly shows a time.
+func (b *Bucket) Until(t time.Time) time.Duration { return time.Until(t) - b.client.AheadAtLeast() }
 
 // Versioned reports whether the bucket keeps versions.
 func (b *Bucket) Versioned(ctx context.Context) (versioned bool, err error) {

@@ -183,7 +183,7 @@ func (s *Source) choose(ctx context.Context) (before time.Time, err error) {
 func (s *Source) now(ctx context.Context) (time.Time, error) {
 	end := s.bucket.Now().Add(time.Second)
 	s.setMoment(end.UTC())
-	timer := time.NewTimer(max(0, time.Until(end.Add(-s.bucket.Ahead()))))
+	timer := time.NewTimer(max(0, s.bucket.Until(end)))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -212,6 +212,25 @@ func TestABucketWithVersionsIsReadAsOfOneMoment(t *testing.T) {
 	}
 }
 
+// TestWhatWasThereBeforeIsReadWhateverDateAServerSends: versitygw renews it once a second, and an
+// answer may take long.
+func TestWhatWasThereBeforeIsReadWhateverDateAServerSends(t *testing.T) {
+	for name, c := range map[string]struct{ old, slow time.Duration }{"fresh": {}, "renewed once a second": {old: time.Second}, "slow": {slow: 2 * time.Second}} {
+		server := stub.Start(t)
+		server.KeepVersions()
+		server.Fault = func(w http.ResponseWriter, r *http.Request) bool {
+			w.Header().Set("Date", time.Now().Add(-c.old).UTC().Format(http.TimeFormat))
+			time.Sleep(c.slow)
+			return false
+		}
+		s := openLake(t, server.Address(), stubKeys, lake.Options{})
+		server.Put("a", []byte("just written"))
+		if found := sourcetest.Walk(t, s); found.Find("a") == nil {
+			t.Errorf("%s: what was written before is not read", name)
+		}
+	}
+}
+
 type visitorFunc func(*entry.Entry) error
 
 func (f visitorFunc) Visit(e *entry.Entry) error { return f(e) }

@@ -157,8 +157,15 @@ func (c *Client) String() string {
 	return c.address.String() + " at " + u.Redacted()
 }
 
-// Ahead returns how far the server's clock is ahead of ours, to the second, as of the last answer.
-func (c *Client) Ahead() time.Duration { return time.Duration(c.clock.ahead.Load()) }
+// Ahead returns how far the server's clock is ahead of ours, to the second, as of the last answer:
+// nothing, if that is possible, for a slow answer has an old date.
+func (c *Client) Ahead() time.Duration {
+	bounds := c.clock.bounds()
+	return min(max(0, bounds.least), bounds.most)
+}
+
+// AheadAtLeast returns how far the server's clock is certainly ahead of ours.
+func (c *Client) AheadAtLeast() time.Duration { return c.clock.bounds().least }
 
 // Reached reports whether the server has answered anything yet.
 func (c *Client) Reached() bool { return c.clock.reached.Load() }

@@ -30,17 +30,30 @@ const (
 // errLong says that a server sends more than any answer can have.
 var errLong = errors.New("the answer does not end")
 
-// clock measures how far the server's clock is ahead of ours, from the dates of its answers.
+// clock measures how far the server's clock is ahead of ours, from the date of its last answer.
 type clock struct {
-	ahead   atomic.Int64 // nanoseconds
-	reached atomic.Bool  // there was an answer, whatever it was
+	ahead   atomic.Pointer[ahead] // nil: unknown
+	reached atomic.Bool           // there was an answer, whatever it was
 }
 
-func (c *clock) note(date string, now time.Time) {
+// ahead bounds how far the server's clock is ahead of ours, to the second.
+type ahead struct{ least, most time.Duration }
+
+// note takes the date of an answer that was written between two moments. Many servers renew the
+// date once a second, so it may be a second old.
+func (c *clock) note(date string, sent, received time.Time) {
 	c.reached.Store(true)
 	if at, err := http.ParseTime(date); err == nil {
-		c.ahead.Store(int64(at.Sub(now.Truncate(time.Second))))
+		c.ahead.Store(&ahead{at.Sub(received.Truncate(time.Second)), at.Add(time.Second).Sub(sent.Truncate(time.Second))})
 	}
+}
+
+// bounds returns zeros if the difference is unknown.
+func (c *clock) bounds() ahead {
+	if a := c.ahead.Load(); a != nil {
+		return *a
+	}
+	return ahead{}
 }
 
 // transport returns a RoundTripper for large bodies over HTTP/1: HTTP/2 would send all of them
@@ -74,6 +87,7 @@ func transport(o Options, c *clock) http.RoundTripper {
 		next = o.Wrap(next)
 	}
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		sent := time.Now()
 		answer, err := next.RoundTrip(r)
 		if answers, ok := r.Context().Value(answersKey{}).(*atomic.Int64); ok {
 			answers.Add(1)
@@ -81,7 +95,7 @@ func transport(o Options, c *clock) http.RoundTripper {
 		if err != nil {
 			return answer, err
 		}
-		c.note(answer.Header.Get("Date"), time.Now())
+		c.note(answer.Header.Get("Date"), sent, time.Now())
 		bound(r, answer)
 		if err := plausible(r, answer); err != nil {
 			return nil, errors.Join(err, answer.Body.Close())
