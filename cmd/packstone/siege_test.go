@@ -363,9 +363,11 @@ func (s *siege) lookBack() {
 	}
 }
 
-// settle looks at everything when all is quiet.
+// settle backs up once more when all is quiet, for every backup may have been killed, and looks at
+// everything.
 func (s *siege) settle() {
 	s.t.Helper()
+	s.must("backup", "all", "-q")
 	s.must("copy", "--from", s.main, "-r", s.mirror)
 	for _, repository := range []string{s.main, s.mirror} {
 		prune := []string{"prune", "-r", repository, "--grace", "0", "--yes", "--dead-after", "0s", "--repack", "--max-unused", "1%"}
