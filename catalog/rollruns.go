@@ -124,9 +124,12 @@ func (u *rollUp) join(ctx context.Context, group []rollRun, small map[string]boo
 	return list, nil
 }
 
-// load reads runs, and returns their packs that still exist, or are lost and needed: a repair must
-// know what they held.
-func (u *rollUp) load(ctx context.Context, runs []rollRun) ([]archive.RunPack, error) {
+// stillListed returns the packs that exist, and those that are lost and needed: a repair must know
+// what they held.
+func (u *rollUp) stillListed(ctx context.Context) (PackSet, error) {
+	if u.listed != nil {
+		return u.listed, nil
+	}
 	keep, err := u.repo.NeededPacks(ctx, u.log, u.term)
 	if err != nil {
 		return nil, err
@@ -136,6 +139,16 @@ func (u *rollUp) load(ctx context.Context, runs []rollRun) ([]archive.RunPack, e
 			return nil, err
 		}
 		keep[pack.Name] = true
+	}
+	u.listed = keep
+	return keep, nil
+}
+
+// load reads runs, and returns those of their packs that are still listed.
+func (u *rollUp) load(ctx context.Context, runs []rollRun) ([]archive.RunPack, error) {
+	keep, err := u.stillListed(ctx)
+	if err != nil {
+		return nil, err
 	}
 	read := make([][]archive.RunPack, len(runs))
 	g, gctx := errgroup.WithContext(ctx)

@@ -44,6 +44,7 @@ type rollUp struct {
 	dropped []*Record
 	kept    map[string]bool // names of refs that what counts names
 	runs    []rollRun       // the index runs of all that is rolled up
+	listed  PackSet         // the packs that joined index runs list; nil: unknown yet
 
 	outdated map[*Record]bool // verifications whose place others have taken
 }

@@ -6,12 +6,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/packstone/packstone/archive"
 	"github.com/packstone/packstone/archive/store"
 	"github.com/packstone/packstone/archive/store/storetest"
 	"github.com/packstone/packstone/catalog"
 	"github.com/packstone/packstone/pipeline/check"
+	"github.com/packstone/packstone/pipeline/collect"
 )
 
 // What a repository has lost comes back from a copy, which has packs and keys of its own.
@@ -201,26 +203,61 @@ func TestWhatWasMendedOutlivesCollections(t *testing.T) {
 	w.same(0, last)
 }
 
-// A lost pack is collected with the copies of what it held: else the same content, backed up again,
-// would be said to lie in it.
-func TestNoBackupReliesOnALostPackWhoseCopiesAreCollected(t *testing.T) {
-	w := newWorld(t)
+// A lost pack that nobody needs is condemned as others are, with the copies of what it held and
+// without any: else the same content, backed up again, would be said to lie in it.
+func TestNoBackupReliesOnALostPackThatNobodyNeeds(t *testing.T) {
+	base := newWorld(t)
 	src := randomSource(12, 20_000, 1)
-	w.mustBackup(src)
-	c := copied(w.copyTo(w.sharing()))
-	w.lose(w.names("packs/")...)
-	w.mustMend(c.to)
-	w.letForget()
-	w.forget(w.snapshots()[0].ID)
-	for range 3 {
-		w.mustCollect(fencing)
+	base.mustBackup(src)
+	planned := func(t *testing.T, w *world) {
+		repo, err := w.owning(w.store)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := collect.MakePlan(t.Context(), repo, catalog.Term{Now: time.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		only := catalog.PackSet{}
+		for _, dead := range plan.Packs {
+			only[dead.Name] = true
+		}
+		w.mustCollect(fencing, func(o *collect.Options) { o.Only = only })
 	}
-	if left := w.names("packs/"); len(left) > 0 {
-		t.Errorf("%d packs are left", len(left))
+	collected := func(t *testing.T, w *world) {
+		for range 3 {
+			w.mustCollect(fencing, func(o *collect.Options) { o.MaxUnused = 0.05 })
+		}
 	}
-	w.mustBackup(src)
-	w.check()
-	w.same(0, src)
+	for name, c := range map[string]struct {
+		mends    bool
+		collects func(*testing.T, *world)
+	}{"mended": {true, collected}, "mended, by a plan": {true, planned}, "not mended": {false, collected}} {
+		t.Run(name, func(t *testing.T) {
+			w := base.branch(t)
+			copies := w.copyTo(w.sharing())
+			if c.mends {
+				copied(copies)
+			}
+			w.lose(w.names("packs/")...)
+			if c.mends {
+				w.mustMend(copies.to)
+			}
+			w.letForget()
+			w.forget(w.snapshots()[0].ID)
+			c.collects(t, w)
+			if left := w.names("packs/"); len(left) > 0 {
+				t.Errorf("%d packs are left", len(left))
+			}
+			rounds := len(w.names("gc/"))
+			if w.mustCollect(fencing); len(w.names("gc/")) != rounds {
+				t.Error("what was condemned is condemned again")
+			}
+			w.mustBackup(src)
+			w.check()
+			w.same(0, src)
+		})
+	}
 }
 
 // What nothing needs any more of a pack that is damaged is in no copy, and no loss.

@@ -141,7 +141,8 @@ func TestRequestsToAFarStorageAreFewAndOverlap(t *testing.T) {
 }
 
 // TestFewRoundTripsAreWaitedForOneAfterTheOther counts the round trips that must end before the
-// next can begin.
+// next can begin. The keys of a repository decide where a tree is cut into pages: now and then it has
+// one pack more than two, whose directory and page a reader waits for.
 func TestFewRoundTripsAreWaitedForOneAfterTheOther(t *testing.T) {
 	f, inTurns := newStorageInTurns(t)
 	dir := t.TempDir()
@@ -158,23 +159,29 @@ func TestFewRoundTripsAreWaitedForOneAfterTheOther(t *testing.T) {
 	fresh := func() []string {
 		return append(f.env, "HOME="+t.TempDir(), "PACKSTONE_IDENTITY_FILE="+filepath.Join(f.home, ".config/packstone/identity.txt"))
 	}
+	trees := int64(0) // packs of them that were stored
 	for _, c := range []struct {
-		most int64
-		env  []string
-		args []string
+		most  int64
+		reads bool // of a tree
+		env   []string
+		args  []string
 	}{
-		{20, host, []string{"init"}},
-		{8, host, []string{"backup", "files"}},
-		{5, host, []string{"backup", "files"}},
-		{4, fresh(), []string{"snapshots"}},
-		{5, fresh(), []string{"ls", "latest:files"}},
-		{6, fresh(), []string{"restore", "latest:files/7", "--target", t.TempDir()}},
+		{20, false, host, []string{"init"}},
+		{8, false, host, []string{"backup", "files"}},
+		{5, false, host, []string{"backup", "files"}},
+		{4, false, fresh(), []string{"snapshots"}},
+		{5, true, fresh(), []string{"ls", "latest:files"}},
+		{6, true, fresh(), []string{"restore", "latest:files/7", "--target", t.TempDir()}},
 	} {
 		f.proxy.Reset()
-		n := inTurns.run(t, c.env, c.args...)
+		n, most := inTurns.run(t, c.env, c.args...), c.most
+		trees += f.proxy.Requests(http.MethodPut, "trees")
+		if c.reads {
+			most += 2 * max(0, trees-2)
+		}
 		t.Logf("%v: %d one after the other, of %d", c.args, n, f.proxy.Requests("", ""))
-		if n > c.most {
-			t.Errorf("%v waited for %d requests one after the other, want at most %d: %+v", c.args, n, c.most, f.proxy.Counts())
+		if n > most {
+			t.Errorf("%v waited for %d requests one after the other, want at most %d: %+v", c.args, n, most, f.proxy.Counts())
 		}
 	}
 }

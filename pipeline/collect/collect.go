@@ -148,6 +148,11 @@ func (c *collector) run(ctx context.Context) error {
 	if err := c.goOn(ctx, rounds); err != nil {
 		return err
 	}
+	if c.report.Finished > 0 {
+		if rounds, err = c.repo.ReadRounds(ctx); err != nil {
+			return err
+		}
+	}
 	if c.o.Repack != nil && c.o.Only == nil {
 		if err := c.repack(ctx); err != nil {
 			return err
@@ -266,19 +271,19 @@ func (c *collector) begin(ctx context.Context, before *catalog.Rounds) error {
 	return c.round(ctx, before.Next(), at, fresh)
 }
 
-// chosen returns the packs that this run condemns.
+// chosen returns the packs that this run condemns, and lost ones, so that no backup relies on them.
 func (c *collector) chosen(plan *Plan) (catalog.PackSet, error) {
 	dead := plan.dead()
 	if c.o.Only != nil {
 		if missing := c.there(c.o.Only).Minus(dead); !missing.Empty() {
 			return nil, fmt.Errorf("%s of the plan needed now, or kept for other reasons; make a new plan: %w", entry.Plural(len(missing), "pack"), ErrChanged)
 		}
-		return c.there(c.o.Only), nil
+		return c.there(c.o.Only).Add(plan.Lost), nil
 	}
 	if float64(plan.Bytes) <= c.o.MaxUnused*float64(plan.Stored) {
-		return nil, nil
+		return plan.Lost, nil
 	}
-	return dead, nil
+	return dead.Add(plan.Lost), nil
 }
 
 // round goes through the steps of a round.

@@ -18,7 +18,7 @@ type Plan struct {
 	Packs   []Dead          // by name
 	Bytes   int64           // of these
 	Stored  int64           // of all packs
-	Lost    catalog.PackSet // packs that nobody needs and that are missing; there are copies of their chunks
+	Lost    catalog.PackSet // packs that nobody needs and that are missing, though no collection has swept them
 	Sighted catalog.PackSet // packs that no record names and that no round has met before: they go in the round after the next
 	// Later is the size in bytes of what was forgotten and is within its grace, which ends at
 	// LaterAt at the latest.
@@ -34,10 +34,8 @@ type Dead struct {
 	Why  string
 }
 
-// dead returns what is condemned: lost packs too, so that no backup relies on them once their copies
-// are deleted.
 func (p *Plan) dead() catalog.PackSet {
-	dead := catalog.PackSet{}.Add(p.Lost)
+	dead := catalog.PackSet{}
 	for _, d := range p.Packs {
 		dead[d.Name] = true
 	}
@@ -74,7 +72,7 @@ func makePlan(ctx context.Context, repo *catalog.Repository, log *catalog.Log, t
 		return nil, err
 	}
 	swept := rounds.Swept()
-	p := &Plan{Lost: use.Healed.Minus(use.Needed).Minus(swept), Sighted: catalog.PackSet{}, LaterAt: log.LastGraceEnds(t)}
+	p := &Plan{Lost: use.Healed.Add(use.Named).Minus(use.Needed).Minus(swept), Sighted: catalog.PackSet{}, LaterAt: log.LastGraceEnds(t)}
 	for name, pack := range there {
 		p.Stored += int64(pack.Size)
 		delete(p.Lost, name)

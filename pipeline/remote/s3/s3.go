@@ -92,11 +92,15 @@ func (b *Bucket) Address() Address { return b.client.Address() }
 // String returns the address, and the server if the address does not name it.
 func (b *Bucket) String() string { return b.client.String() }
 
-// Now returns the time by the server's clock, to the second.
-func (b *Bucket) Now() time.Time { return time.Now().Add(b.client.Ahead()).Truncate(time.Second) }
-
-// Until returns how long it takes until the server's clock certainly shows a time.
-func (b *Bucket) Until(t time.Time) time.Duration { return time.Until(t) - b.client.AheadAtLeast() }
+// Moment returns a full second, by the server's clock, before which everything lies that is there
+// now, and how long it takes until that clock has certainly reached it: three seconds at most, and as
+// long as the last answer took.
+func (b *Bucket) Moment() (end time.Time, wait time.Duration) {
+	least, most := b.client.Skew()
+	now := time.Now()
+	end = now.Add(most).Truncate(time.Second).Add(time.Second)
+	return end, end.Sub(now) - least
+}
 
 // Versioned reports whether the bucket keeps versions.
 func (b *Bucket) Versioned(ctx context.Context) (versioned bool, err error) {

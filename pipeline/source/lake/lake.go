@@ -177,13 +177,12 @@ func (s *Source) choose(ctx context.Context) (before time.Time, err error) {
 	return time.Time{}, nil
 }
 
-// now waits until the current second is over by the server's clock: times of versions may be
-// truncated to seconds, and everything written in a second that counts must be visible when the
-// listing begins.
+// now waits until a second is over by the server's clock: times of versions may be truncated to
+// seconds, and everything written in a second that counts must be visible when the listing begins.
 func (s *Source) now(ctx context.Context) (time.Time, error) {
-	end := s.bucket.Now().Add(time.Second)
+	end, wait := s.bucket.Moment()
 	s.setMoment(end.UTC())
-	timer := time.NewTimer(max(0, s.bucket.Until(end)))
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

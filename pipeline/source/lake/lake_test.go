@@ -212,22 +212,41 @@ func TestABucketWithVersionsIsReadAsOfOneMoment(t *testing.T) {
 	}
 }
 
-// TestWhatWasThereBeforeIsReadWhateverDateAServerSends: versitygw renews it once a second, and an
-// answer may take long.
-func TestWhatWasThereBeforeIsReadWhateverDateAServerSends(t *testing.T) {
-	for name, c := range map[string]struct{ old, slow time.Duration }{"fresh": {}, "renewed once a second": {old: time.Second}, "slow": {slow: 2 * time.Second}} {
-		server := stub.Start(t)
-		server.KeepVersions()
-		server.Fault = func(w http.ResponseWriter, r *http.Request) bool {
-			w.Header().Set("Date", time.Now().Add(-c.old).UTC().Format(http.TimeFormat))
-			time.Sleep(c.slow)
-			return false
-		}
-		s := openLake(t, server.Address(), stubKeys, lake.Options{})
-		server.Put("a", []byte("just written"))
-		if found := sourcetest.Walk(t, s); found.Find("a") == nil {
-			t.Errorf("%s: what was written before is not read", name)
-		}
+// TestWhatWasThereBeforeIsReadWhateverTheClockOfTheServer: versitygw renews the date that it sends once
+// a second, an answer may take long, and clocks differ. When the listing begins, the moment is over.
+func TestWhatWasThereBeforeIsReadWhateverTheClockOfTheServer(t *testing.T) {
+	for name, c := range map[string]struct{ ahead, old, slow time.Duration }{
+		"fresh":                 {},
+		"renewed once a second": {old: time.Second},
+		"slow":                  {slow: 2 * time.Second},
+		"a little ahead":        {ahead: 600 * time.Millisecond, old: time.Second},
+		"ahead":                 {ahead: 5 * time.Second, old: time.Second},
+		"a little behind":       {ahead: -600 * time.Millisecond},
+		"behind":                {ahead: -5 * time.Second, old: time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := stub.Start(t)
+			server.KeepVersions()
+			now := func() time.Time { return time.Now().Add(c.ahead) }
+			var listed atomic.Pointer[time.Time]
+			server.Fault = func(w http.ResponseWriter, r *http.Request) bool {
+				w.Header().Set("Date", now().Add(-c.old).UTC().Format(http.TimeFormat))
+				if at := now(); r.URL.Query().Has("versions") {
+					listed.CompareAndSwap(nil, &at)
+				}
+				time.Sleep(c.slow)
+				return false
+			}
+			s := openLake(t, server.Address(), stubKeys, lake.Options{})
+			server.PutVersion("a", &stub.Version{Data: []byte("just written"), Modified: now()})
+			if found := sourcetest.Walk(t, s); found.Find("a") == nil {
+				t.Error("what was written before is not read")
+			}
+			if at := listed.Load(); at == nil || at.Before(s.Moment()) {
+				t.Errorf("the listing begins at %v, before %v", at, s.Moment())
+			}
+		})
 	}
 }
 

@@ -157,15 +157,19 @@ func (c *Client) String() string {
 	return c.address.String() + " at " + u.Redacted()
 }
 
-// Ahead returns how far the server's clock is ahead of ours, to the second, as of the last answer:
-// nothing, if that is possible, for a slow answer has an old date.
+// Ahead returns how far the server's clock is ahead of ours as of the last answer, to two seconds:
+// nothing, if that is possible.
 func (c *Client) Ahead() time.Duration {
-	bounds := c.clock.bounds()
-	return min(max(0, bounds.least), bounds.most)
+	least, most := c.Skew()
+	return min(max(0, least), most)
 }
 
-// AheadAtLeast returns how far the server's clock is certainly ahead of ours.
-func (c *Client) AheadAtLeast() time.Duration { return c.clock.bounds().least }
+// Skew returns how far the server's clock is ahead of ours at least and at most, as of the last
+// answer; zeros if it has sent no date yet.
+func (c *Client) Skew() (least, most time.Duration) {
+	bounds := c.clock.bounds()
+	return bounds.least, bounds.most
+}
 
 // Reached reports whether the server has answered anything yet.
 func (c *Client) Reached() bool { return c.clock.reached.Load() }

@@ -36,15 +36,19 @@ type clock struct {
 	reached atomic.Bool           // there was an answer, whatever it was
 }
 
-// ahead bounds how far the server's clock is ahead of ours, to the second.
+// ahead bounds how far the server's clock is ahead of ours.
 type ahead struct{ least, most time.Duration }
 
-// note takes the date of an answer that was written between two moments. Many servers renew the
-// date once a second, so it may be a second old.
-func (c *clock) note(date string, sent, received time.Time) {
+// mostOld is how old a date may be when it is sent: it leaves out fractions of a second, and many
+// servers renew it once a second.
+const mostOld = 2 * time.Second
+
+// note takes the date of an answer that was received after so long.
+func (c *clock) note(date string, received time.Time, took time.Duration) {
 	c.reached.Store(true)
 	if at, err := http.ParseTime(date); err == nil {
-		c.ahead.Store(&ahead{at.Sub(received.Truncate(time.Second)), at.Add(time.Second).Sub(sent.Truncate(time.Second))})
+		least := at.Sub(received)
+		c.ahead.Store(&ahead{least, least + took + mostOld})
 	}
 }
 
@@ -95,7 +99,8 @@ func transport(o Options, c *clock) http.RoundTripper {
 		if err != nil {
 			return answer, err
 		}
-		c.note(answer.Header.Get("Date"), sent, time.Now())
+		received := time.Now()
+		c.note(answer.Header.Get("Date"), received, received.Sub(sent))
 		bound(r, answer)
 		if err := plausible(r, answer); err != nil {
 			return nil, errors.Join(err, answer.Body.Close())
