@@ -80,48 +80,31 @@ func (s *turns) pass() {
 // for. It returns at done.
 func (s *turns) serve(pid int, done <-chan struct{}) {
 	const samples = 6
-	for last, same := (observation{}), 0; ; {
+	for asked, still := 0, 0; ; {
 		select {
 		case <-done:
 			return
 		case <-time.After(4 * time.Millisecond):
 		}
-		asked := s.asked()
-		now := observation{asked, activity(pid)}
-		if asked == 0 || now != last || now.switches < 0 {
-			last, same = now, 0
-		} else if same++; same == samples {
+		if n := s.asked(); n == 0 || n != asked || !sleeps(pid) {
+			asked, still = n, 0
+		} else if still++; still == samples {
 			s.pass()
-			last, same = observation{}, 0
+			asked, still = 0, 0
 		}
 	}
 }
 
-// observation is what a process has asked for, and how often its threads have run until then.
-type observation struct{ asked, switches int }
-
-// activity is how often the threads of a process have run; -1 if one of them runs, may run or waits
-// for a disk. On a loaded machine, all can be found asleep one after the other although one has woken
-// another: then the number is another one afterwards.
-func activity(pid int) (switches int) {
-	threads, _ := filepath.Glob(filepath.Join("/proc", strconv.Itoa(pid), "task", "*", "status"))
+// sleeps tells whether no thread of a process runs, may run or waits for a disk.
+func sleeps(pid int) bool {
+	threads, _ := filepath.Glob(filepath.Join("/proc", strconv.Itoa(pid), "task", "*", "stat"))
 	for _, name := range threads {
-		status, err := os.ReadFile(name)
-		if err != nil {
-			return -1
-		}
-		for line := range bytes.Lines(status) {
-			key, value, _ := bytes.Cut(bytes.TrimSpace(line), []byte(":\t"))
-			switch {
-			case string(key) == "State" && !bytes.HasPrefix(value, []byte("S")):
-				return -1
-			case bytes.HasSuffix(key, []byte("ctxt_switches")):
-				n, _ := strconv.Atoi(string(value))
-				switches += n
-			}
+		stat, err := os.ReadFile(name)
+		if i := bytes.LastIndexByte(stat, ')'); err == nil && (len(stat) < i+3 || stat[i+2] != 'S') {
+			return false
 		}
 	}
-	return switches
+	return len(threads) > 0
 }
 
 // run runs the program as a process of its own, and tells how many turns it took.
