@@ -20,7 +20,8 @@ const (
 )
 
 // rollRuns lists the index runs of rolled-up records, each with the writer that vouches for it, and
-// joins small ones. A joined run contains the packs of its parts that still exist, and those that are lost and needed.
+// joins small ones. A joined run contains the packs of its parts that still exist, or are lost and
+// needed.
 func (u *rollUp) rollRuns(ctx context.Context) error {
 	var all []rollRun
 	if u.prev != nil {

@@ -157,8 +157,8 @@ func (c *Client) String() string {
 	return c.address.String() + " at " + u.Redacted()
 }
 
-// Ahead returns how far the server's clock is ahead of ours as of the last answer, to two seconds:
-// nothing, if that is possible.
+// Ahead returns how far the server's clock is ahead of ours as of the last answer, to two seconds.
+// It returns zero if the clocks may be equal.
 func (c *Client) Ahead() time.Duration {
 	least, most := c.Skew()
 	return min(max(0, least), most)

@@ -43,7 +43,7 @@ type ahead struct{ least, most time.Duration }
 // servers renew it once a second.
 const mostOld = 2 * time.Second
 
-// note takes the date of an answer that was received after so long.
+// note takes the date of an answer, and how long the request took until it was received.
 func (c *clock) note(date string, received time.Time, took time.Duration) {
 	c.reached.Store(true)
 	if at, err := http.ParseTime(date); err == nil {
