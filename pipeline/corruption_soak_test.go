@@ -2,11 +2,6 @@
 
 package pipeline_test
 
-import (
-	"os"
-	"strconv"
-)
-
 // corruptionPairs is of how many pairs of objects one is tried: of each.
 const corruptionPairs = 1
 
@@ -19,15 +14,8 @@ func lengths(size int) []int { return upTo(size) }
 // bits are those of an object that are flipped: each.
 func bits(size int) []int { return upTo(8 * size) }
 
-// upTo is 0 to n-1, or each SOAK_STRIDEth of them.
+// upTo is 0 to n-1, or one in stride of them.
 func upTo(n int) (all []int) {
-	stride := 1
-	if text := os.Getenv("SOAK_STRIDE"); text != "" {
-		var err error
-		if stride, err = strconv.Atoi(text); err != nil || stride < 1 {
-			panic("SOAK_STRIDE=" + text + " is not a number from 1 on")
-		}
-	}
 	for i := 0; i < n; i += stride {
 		all = append(all, i)
 	}

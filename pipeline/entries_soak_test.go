@@ -32,7 +32,7 @@ const mostMemory = 250
 // largest one, 20 million if it is not there.
 func TestSoakMemoryOfBackupsDoesNotGrowWithEntries(t *testing.T) {
 	debug.SetGCPercent(12) // as the program has it for heaps above 56 MiB
-	most := 20_000_000
+	most := 20_000_000 / stride
 	if given, err := strconv.Atoi(os.Getenv("SOAK_ENTRIES")); err == nil {
 		most = given
 	}

@@ -2,9 +2,22 @@
 
 package pipeline_test
 
-import "testing"
+import (
+	"cmp"
+	"os"
+	"strconv"
+	"testing"
+)
 
-const stride = 1
+// stride is SOAK_STRIDE, or 1: of what a soak tries all, it tries one in so many.
+var stride = func() int {
+	text := cmp.Or(os.Getenv("SOAK_STRIDE"), "1")
+	stride, err := strconv.Atoi(text)
+	if err != nil || stride < 1 {
+		panic("SOAK_STRIDE=" + text + " is not a number from 1 on")
+	}
+	return stride
+}()
 
 // TestSoakAFaultAtEveryCall runs what tries some calls otherwise.
 func TestSoakAFaultAtEveryCall(t *testing.T) {

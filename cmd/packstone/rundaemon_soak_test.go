@@ -11,5 +11,6 @@ import (
 // and files, stored in S3: the storage is stopped, killed and brought back, and the daemon killed
 // in the middle of a backup.
 func TestSoakADaemonForTenMinutes(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	newDay(t, "* * * * *").live(10 * time.Minute)
 }

@@ -20,6 +20,7 @@ import (
 // TestSoakAGibibyteToAnSFTPRepositoryKilledFiveTimes kills the backup each time that it has
 // published what it had uploaded since the last time. Slowly, so that it is not done before.
 func TestSoakAGibibyteToAnSFTPRepositoryKilledFiveTimes(t *testing.T) {
+	t.Parallel()
 	program, err := exec.LookPath("packstone")
 	if err != nil {
 		t.Fatal(err)

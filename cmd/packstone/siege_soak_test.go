@@ -3,4 +3,4 @@
 package main
 
 // siegeRounds is how many rounds a siege has.
-const siegeRounds = 200
+var siegeRounds = max(4, 200/soakStride)

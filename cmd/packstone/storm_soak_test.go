@@ -5,8 +5,8 @@ package main
 import "time"
 
 // How long the storm rages, and what it must have seen.
-const (
-	stormLasts  = 10 * time.Minute
-	stormBlows  = 200
-	stormSweeps = 20
+var (
+	stormLasts  = 10 * time.Minute / time.Duration(soakStride)
+	stormBlows  = int64(200 / soakStride)
+	stormSweeps = int64(20 / soakStride)
 )
