@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,6 +25,7 @@ import (
 	"github.com/packstone/packstone/archive/store/s3test"
 	"github.com/packstone/packstone/cmd/internal/notice/noticetest"
 	"github.com/packstone/packstone/pipeline/database/postgres/postgrestest"
+	"github.com/packstone/packstone/pipeline/remote/servertest"
 	"github.com/packstone/packstone/pipeline/remote/sftp/sftptest"
 )
 
@@ -84,12 +86,7 @@ func newDay(t *testing.T, schedule string) *day {
 // freeAddress is one of this machine at which nobody listens just now.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(servertest.FreePort(t)))
 }
 
 func (d *day) settings() string {

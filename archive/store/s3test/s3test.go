@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +26,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/packstone/packstone/pipeline/remote/servertest"
 )
 
 const (
@@ -135,25 +138,13 @@ func (s *Server) startAnywhere(t testing.TB) {
 	scheme := s.Endpoint
 	var err error
 	for range 5 {
-		s.Host, err = freeAddress()
-		if err != nil {
-			t.Fatal(err)
-		}
+		s.Host = net.JoinHostPort("127.0.0.1", strconv.Itoa(servertest.FreePort(t)))
 		s.Endpoint = scheme + s.Host
 		if err = s.start(); err == nil {
 			return
 		}
 	}
 	t.Fatal(err)
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }
 
 // start runs the server at s.Host and returns when it listens.

@@ -7,7 +7,6 @@ import (
 	"database/sql"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -21,6 +20,7 @@ import (
 	_ "github.com/go-sql-driver/mysql" // the client behind Open
 
 	"github.com/packstone/packstone/pipeline/database"
+	"github.com/packstone/packstone/pipeline/remote/servertest"
 )
 
 var shared struct {
@@ -157,7 +157,7 @@ func start() (_ *server, err error) {
 	if out, err := install.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("mariadb-install-db: %w: %s", err, out)
 	}
-	if s.port, err = freePort(); err != nil {
+	if s.port, err = servertest.FindFreePort(); err != nil {
 		return nil, err
 	}
 	args := append([]string{"-c", keeper, "sh", s.dir, "--no-defaults", "--datadir=" + data, "--tmpdir=" + s.dir, "--bind-address=127.0.0.1",
@@ -189,15 +189,6 @@ func (s *server) owner() ([]string, error) {
 		return nil, err
 	}
 	return []string{"--user=mysql"}, os.Chmod(s.dir, 0o777) // it is the directory for temporary tables, too
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 // wait returns when the server answers.

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +17,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/packstone/packstone/pipeline/remote/servertest"
 )
 
 // server is the one that this test binary shares.
@@ -171,7 +172,7 @@ func tryStart() error {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	if server.port, err = freePort(); err != nil {
+	if server.port, err = servertest.FindFreePort(); err != nil {
 		return err
 	}
 	server.cmd = command(filepath.Join(bin, "postgres"), "-D", data, "-p", strconv.Itoa(server.port),
@@ -222,15 +223,6 @@ func command(path string, args ...string) *exec.Cmd {
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + server.dir, "LC_ALL=C.UTF-8"}
 	return cmd
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 func stop() {

@@ -5,7 +5,6 @@ package ftptest
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -177,7 +176,7 @@ func Vsftpd(t testing.TB, o Options) *Server {
 
 func newServer(t testing.TB, o Options) *Server {
 	t.Helper()
-	s := &Server{options: o, Disk: o.Root, Path: "/", Port: freePort(t), log: filepath.Join(t.TempDir(), "log")}
+	s := &Server{options: o, Disk: o.Root, Path: "/", Port: servertest.FreePort(t), log: filepath.Join(t.TempDir(), "log")}
 	s.transfers = s.log + ".transfers"
 	if s.Disk == "" {
 		s.Disk = t.TempDir()
@@ -283,19 +282,4 @@ func checkout() string {
 		dir = filepath.Dir(dir)
 	}
 	return dir
-}
-
-// freePort returns a port below those that the system uses for outgoing connections: while a server
-// is down, none of these must take its port.
-func freePort(t testing.TB) int {
-	t.Helper()
-	for range 100 {
-		port := 20_000 + rand.IntN(12_000)
-		if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
-			l.Close()
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return 0
 }

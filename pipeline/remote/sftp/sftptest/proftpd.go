@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/packstone/packstone/pipeline/remote/servertest"
 	"github.com/packstone/packstone/pipeline/remote/sftp"
 )
 
@@ -26,7 +27,7 @@ func Proftpd(t testing.TB, config string) (*Server, sftp.Options) {
 	if err != nil {
 		missing(t, "proftpd is not installed")
 	}
-	s := &Server{Disk: t.TempDir(), Port: freePort(t), program: program, dir: t.TempDir()}
+	s := &Server{Disk: t.TempDir(), Port: servertest.FreePort(t), program: program, dir: t.TempDir()}
 	s.KnownHosts = filepath.Join(s.dir, "known_hosts")
 	s.Know(t, s.newKey(t, "hostkey", ""))
 	uid, gid := os.Getuid(), os.Getgid()

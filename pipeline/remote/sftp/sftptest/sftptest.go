@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"encoding/pem"
 	"fmt"
-	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -49,7 +48,7 @@ func Start(t testing.TB, config string) *Server {
 	if err != nil {
 		missing(t, "sshd is not installed")
 	}
-	s := &Server{Disk: t.TempDir(), Port: freePort(t), program: program, dir: t.TempDir()}
+	s := &Server{Disk: t.TempDir(), Port: servertest.FreePort(t), program: program, dir: t.TempDir()}
 	s.arguments = []string{"-D", "-E", filepath.Join(s.dir, "log"), "-f", filepath.Join(s.dir, "conf")}
 	host := s.newKey(t, "hostkey", "")
 	mine := s.newKey(t, "userkey", "")
@@ -155,19 +154,4 @@ func missing(t testing.TB, why string) {
 		t.Fatal(why)
 	}
 	t.Skip(why)
-}
-
-// freePort returns a port below those that the system uses for outgoing connections: while a server
-// is down, none of these must take its port.
-func freePort(t testing.TB) int {
-	t.Helper()
-	for range 100 {
-		port := 20_000 + mathrand.IntN(12_000)
-		if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
-			l.Close()
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return 0
 }
