@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/packstone/packstone/cmd/internal/output"
@@ -19,8 +20,9 @@ import (
 //go:embed templates
 var sources embed.FS
 
-// templates are the pages by name, each with the layout around it.
-var templates = parseTemplates()
+// templates are the pages by name, each with the layout around it. They are parsed when the first one
+// is shown, since each command would wait for it otherwise.
+var templates = sync.OnceValue(parseTemplates)
 
 func parseTemplates() map[string]*template.Template {
 	all := map[string]*template.Template{}
@@ -188,7 +190,7 @@ func (f frame) Stores() (all []place) {
 // render writes a page as a whole, so that no half of one is ever shown.
 func (v *visit) render(code int, name, title string, content any) error {
 	var text bytes.Buffer
-	if err := templates[name].Execute(&text, frame{v, name, title, content, styleVersion}); err != nil {
+	if err := templates()[name].Execute(&text, frame{v, name, title, content, styleVersion}); err != nil {
 		return fmt.Errorf("show the page %s: %w", name, err)
 	}
 	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
