@@ -179,8 +179,12 @@ func (m *Mirror) change(ctx context.Context, do func() error) (err error) {
 	return translate("change", tx.Commit())
 }
 
-// rollback rolls a transaction back, even if the context has ended.
+// rollback rolls a transaction back, even if the context has ended. SQLite does so itself where the
+// disk is full.
 func (m *Mirror) rollback(tx *sqlite3.Txn) error {
+	if m.conn.GetAutocommit() {
+		return nil
+	}
 	m.conn.SetInterrupt(context.Background())
 	return translate("change", tx.Rollback())
 }
@@ -260,9 +264,9 @@ func translate(act string, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, sqlite3.CORRUPT), errors.Is(err, sqlite3.NOTADB):
-		return fmt.Errorf("%s it: %w: %w", act, ErrDamaged, err)
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	case errors.Is(err, sqlite3.IOERR), errors.Is(err, sqlite3.FULL), errors.Is(err, sqlite3.READONLY), errors.Is(err, sqlite3.CANTOPEN):
-		return fmt.Errorf("%s it: %w: %w", act, ErrUnwritable, err)
+		return fmt.Errorf("%w: %w", ErrUnwritable, err)
 	}
 	return fmt.Errorf("%s the catalog's mirror: %w", act, err)
 }

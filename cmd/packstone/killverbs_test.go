@@ -87,7 +87,12 @@ func withTable(p *place) {
 // sql runs statements in the database of the place, and returns what they print.
 func (p *place) sql(statements string) string {
 	p.t.Helper()
-	out, err := exec.Command("sqlite3", p.path("table.db"), statements).CombinedOutput()
+	return p.sqlIn("table.db", statements)
+}
+
+func (p *place) sqlIn(file, statements string) string {
+	p.t.Helper()
+	out, err := exec.Command("sqlite3", p.path(file), statements).CombinedOutput()
 	if err != nil {
 		p.t.Fatalf("%s: %v\n%s", statements, err, out)
 	}
@@ -260,8 +265,14 @@ func platformIsSpoiled(p *place) {
 // platformIsLatest fails the test unless files and rows are those of the snapshot.
 func platformIsLatest(p *place) {
 	sourceIsLatest(p)
-	if got := p.sql("select name from t order by id"); got != "one\ntwo\n" {
-		p.t.Errorf("the table has the names %q", got)
+	p.isTable("table.db")
+}
+
+// isTable fails the test unless a file of SQLite has the rows of the snapshot.
+func (p *place) isTable(file string) {
+	p.t.Helper()
+	if got := p.sqlIn(file, "select name from t order by id"); got != "one\ntwo\n" {
+		p.t.Errorf("the table in %s has the names %q", file, got)
 	}
 }
 

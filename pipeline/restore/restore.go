@@ -3,6 +3,7 @@
 package restore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -333,7 +334,7 @@ func (r *restore) count(a Action, e *entry.Entry) {
 // problem tells that an entry did not come back. What concerns the whole target ends the restore.
 func (r *restore) problem(path string, err error) error {
 	if fatal(err) {
-		return fmt.Errorf("restore %s: %w", path, err)
+		return fmt.Errorf("restore %s: %w", cmp.Or(path, "the directory itself"), err)
 	}
 	r.mu.Lock()
 	r.result.Failed++

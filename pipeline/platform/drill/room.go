@@ -52,7 +52,7 @@ const (
 )
 
 // newRoom makes a room in a directory, which is made if it is not there.
-func newRoom(ctx context.Context, parent string) (r *room, err error) {
+func newRoom(ctx context.Context, parent string) (_ *room, err error) {
 	if err := prepareParent(parent); err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func newRoom(ctx context.Context, parent string) (r *room, err error) {
 		return nil, err
 	}
 	defer door.Close()
-	r = &room{lease: lease{PID: os.Getpid(), Began: time.Now().UTC()}}
+	r := &room{lease: lease{PID: os.Getpid(), Began: time.Now().UTC()}}
 	if r.dir, err = os.MkdirTemp(parent, roomPrefix); err != nil {
 		return nil, fmt.Errorf("make a scratch room: %w", err)
 	}
