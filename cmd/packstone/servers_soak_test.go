@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// manyFiles is how many lie on a server.
+// manyFiles is how many lie on a server: 20,000, or fewer with a stride.
 var manyFiles = max(1_000, 20_000/soakStride)
 
-// TestSoakServersWithManyFiles backs up 20,000 files over each kind of server, again,
+// TestSoakServersWithManyFiles backs up many files over each kind of server, again,
 // after a day's change, and while the server is killed, and restores them to another one.
 // PACKSTONE_SOAK_FILES names a directory with other files to take.
 func TestSoakServersWithManyFiles(t *testing.T) {
@@ -77,7 +77,7 @@ func countFiles(t *testing.T, dir string) (n int) {
 	return n
 }
 
-// TestSoakMemoryWithManyFilesOnAServer lists 200,000 files and holds the heap against a limit.
+// TestSoakMemoryWithManyFilesOnAServer lists ten times as many files and holds the heap against a limit.
 func TestSoakMemoryWithManyFilesOnAServer(t *testing.T) {
 	for _, kind := range serverKinds[:1] {
 		from := kind.start(t)
